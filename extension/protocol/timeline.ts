@@ -1,0 +1,127 @@
+// The typed conversation between the extension host, which holds the trace, and the timeline webview, which draws it.
+// Requests go from the webview to the host and are answered; notices go from the host to the webview and are not.
+// Bulk data travels as one ArrayBuffer whose layout is in pages.ts.
+
+/** Layers a hook belongs to, from the wire up. The number is the colour index and part of the packed pages. */
+export const layers = ['driver', 'bpf', 'core', 'bridge', 'netfilter', 'ip', 'transport', 'socket', 'other'] as const;
+export type Layer = (typeof layers)[number];
+
+export type TraceStatus = 'starting' | 'live' | 'paused' | 'ended' | 'failed' | 'file';
+
+/** All that the timeline shows around the lanes; sent whole, it is small. */
+export interface TraceSummary {
+  readonly title: string;
+  readonly node: string;
+  readonly filter: string;
+  readonly kernel: string;
+  readonly status: TraceStatus;
+  /** Why it ended or failed; what was lost when a file was cut. Empty when there is nothing to say. */
+  readonly message: string;
+  readonly events: number;
+  readonly packets: number;
+  readonly drops: number;
+  /** Events that were counted as lost. */
+  readonly lost: number;
+  readonly eventsPerSecond: number;
+  readonly hooksAttached: number;
+  readonly hooksSkipped: number;
+  /** ns between the first and the last event; times on this interface are ns since the trace's first event. */
+  readonly durationNs: number;
+  /** Wall clock of the first event, ms since 1970; 0 while there is none. */
+  readonly startMs: number;
+}
+
+/** One lane: a packet. */
+export interface Lane {
+  /** Index in the store, dense from 0, in order of appearance. The page layouts use it. */
+  readonly index: number;
+  /** Packet id in the stream. */
+  readonly id: string;
+  /** "ICMP 10.0.0.1 → 10.0.0.2", "TCP 10.0.0.1:43210 → 10.0.0.2:8080 [S]". */
+  readonly label: string;
+  readonly firstNs: number;
+  readonly lastNs: number;
+  readonly events: number;
+  /** Name of the drop reason; undefined when the packet was not dropped. */
+  readonly drop: string | undefined;
+  /** Index of the packet that this one was made from. */
+  readonly parent: number | undefined;
+}
+
+/** One hop in the selected packet's trail. */
+export interface TrailRow {
+  /** Event index in the store. */
+  readonly event: number;
+  readonly timeNs: number;
+  /** ns since the previous hop; 0 for the first. */
+  readonly sinceNs: number;
+  readonly function: string;
+  readonly module: string;
+  readonly layer: Layer;
+  readonly iface: string;
+  readonly netns: string;
+  readonly cpu: number;
+  /** What this hop changed against the previous one: "dst 10.0.0.2:80 → 10.1.0.2:8080", "len 84 → 98". */
+  readonly changes: readonly string[];
+  readonly drop: { readonly reason: string; readonly where: string } | undefined;
+  readonly verdict: string | undefined;
+}
+
+export interface EventDetail {
+  readonly event: number;
+  readonly title: string;
+  readonly fields: readonly { readonly name: string; readonly value: string }[];
+  /** Symbolised, innermost first; empty when stacks were not recorded. */
+  readonly stack: readonly string[];
+}
+
+/** A counted loss, drawn as a hatched band. */
+export interface GapMark {
+  readonly fromNs: number;
+  readonly toNs: number;
+  readonly lost: number;
+  readonly cpu: number;
+  readonly cause: string;
+}
+
+/** Requests of the webview. Name → [argument, answer]. */
+export interface TimelineRequests {
+  /** First call; the answer brings everything for the first paint. */
+  ready: [Record<string, never>, { summary: TraceSummary; gaps: readonly GapMark[] }];
+  /** Lanes that match the text filter, a window of the list. `total` counts all that match. */
+  lanes: [{ filter: string; offset: number; count: number }, { total: number; lanes: readonly Lane[] }];
+  /** Hops of these lanes in [fromNs, toNs], at most one mark per lane and bucket: see pages.ts. */
+  page: [{ lanes: readonly number[]; fromNs: number; toNs: number; buckets: number }, { data: ArrayBuffer }];
+  trail: [{ lane: number; offset: number; count: number }, { total: number; rows: readonly TrailRow[] }];
+  event: [{ event: number }, EventDetail];
+  gaps: [Record<string, never>, { gaps: readonly GapMark[] }];
+  /** Opens the definition of the event's function; the answer says what was done, or what to do about it. */
+  openSource: [{ event: number; beside: boolean }, { message: string }];
+  stop: [Record<string, never>, Record<string, never>];
+  pause: [{ paused: boolean }, Record<string, never>];
+  save: [Record<string, never>, Record<string, never>];
+}
+
+/** Notices of the host. Name → argument. */
+export interface TimelineNotices {
+  /** The trace grew or its status changed; at most ten a second. */
+  summary: TraceSummary;
+  /** Something outside asks to show this event (a search, a test, a link). */
+  reveal: { lane: number; event: number };
+}
+
+export type RequestName = keyof TimelineRequests;
+export type RequestMessage = {
+  [K in RequestName]: {
+    readonly type: 'request';
+    readonly id: number;
+    readonly name: K;
+    readonly argument: TimelineRequests[K][0];
+  };
+}[RequestName];
+export type ResponseMessage =
+  | { readonly type: 'response'; readonly id: number; readonly ok: TimelineRequests[RequestName][1] }
+  | { readonly type: 'response'; readonly id: number; readonly err: string };
+export type NoticeMessage = {
+  [K in keyof TimelineNotices]: { readonly type: 'notice'; readonly name: K; readonly argument: TimelineNotices[K] };
+}[keyof TimelineNotices];

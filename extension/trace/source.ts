@@ -1,0 +1,19 @@
+// Where a trace comes from: a live session on a node, or a .pkttrail file. Both give the same store; views ask nothing else.
+import type { TraceStatus } from '../protocol/timeline.ts';
+import type { TraceStore } from './store.ts';
+
+/** A trace that views can show. */
+export interface TraceSource {
+  readonly store: TraceStore;
+  readonly title: string;
+  readonly node: string;
+  readonly filter: string;
+  readonly status: TraceStatus;
+  /** Why it ended or failed, or what a cut file lost; empty when there is nothing to say. */
+  readonly message: string;
+  /** Calls back after the store grew or the status changed, at most ten times a second. Dispose to stop. */
+  onChange(listener: () => void): { dispose(): void };
+  /** Live traces only; a file's resolve at once. */
+  stop(): Promise<void>;
+  pause(paused: boolean): Promise<void>;
+}
