@@ -1,0 +1,42 @@
+// The settings of the extension, typed, and what a value must be to be used.
+import * as vscode from 'vscode';
+
+/** Settings that shape a trace; each becomes an option of the helper. */
+export interface TraceSettings {
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  readonly modules: boolean;
+  readonly stacks: boolean;
+  /** Events after which the trace stops. */
+  readonly eventLimit: number;
+  /** Ring buffer on the node: "16M". */
+  readonly buffer: string;
+}
+
+function read<T>(name: string, fallback: T, valid: (value: unknown) => value is T): T {
+  const value: unknown = vscode.workspace.getConfiguration('packetTrail').get(name);
+  return valid(value) ? value : fallback;
+}
+
+const isString = (value: unknown): value is string => typeof value === 'string';
+const isBoolean = (value: unknown): value is boolean => typeof value === 'boolean';
+const isStrings = (value: unknown): value is readonly string[] => Array.isArray(value) && value.every(isString);
+const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isInteger(value) && value > 0;
+const isSize = (value: unknown): value is string => isString(value) && /^[0-9]+[KM]$/.test(value);
+
+/** Reads the trace settings; a value of the wrong type counts as its default (the settings editor marks it). */
+export function traceSettings(): TraceSettings {
+  return {
+    include: read('trace.include', [], isStrings),
+    exclude: read('trace.exclude', [], isStrings),
+    modules: read('trace.modules', true, isBoolean),
+    stacks: read('trace.stacks', false, isBoolean),
+    eventLimit: read('trace.eventLimit', 5_000_000, isCount),
+    buffer: read('trace.buffer', '16M', isSize),
+  };
+}
+
+/** The SSH configuration file to use; undefined means OpenSSH's own default. */
+export function sshConfigFile(): string | undefined {
+  return read('sshConfigFile', '', isString) || undefined;
+}

@@ -1,0 +1,52 @@
+// What is remembered between sessions: the nodes and filters that were used. Never a secret.
+import type * as vscode from 'vscode';
+
+/** A node that was used, newest first in the list. */
+export interface RecentNode {
+  /** What the person typed or picked: an ssh_config host or `user@host:port`. */
+  readonly target: string;
+  readonly lastUsedMs: number;
+  readonly lastFilter: string;
+}
+
+const recentNodesKey = 'recentNodes.v1';
+const recentFiltersKey = 'recentFilters.v1';
+const most = 20;
+
+function isRecentNode(value: unknown): value is RecentNode {
+  if (typeof value !== 'object' || value === null) return false;
+  const { target, lastUsedMs, lastFilter } = value as Partial<Record<keyof RecentNode, unknown>>;
+  return typeof target === 'string' && typeof lastUsedMs === 'number' && typeof lastFilter === 'string';
+}
+
+/** Typed access to the extension's global memento. */
+export class State {
+  constructor(private readonly memento: vscode.Memento) {}
+
+  recentNodes(): readonly RecentNode[] {
+    const value = this.memento.get<unknown>(recentNodesKey);
+    return Array.isArray(value) ? value.filter(isRecentNode) : [];
+  }
+
+  recentFilters(): readonly string[] {
+    const value = this.memento.get<unknown>(recentFiltersKey);
+    return Array.isArray(value) ? value.filter((filter) => typeof filter === 'string') : [];
+  }
+
+  /** Puts a node (and the filter used with it, if any) at the head of the recent ones. */
+  async remember(target: string, filter: string | undefined): Promise<void> {
+    const nodes = this.recentNodes();
+    const known = nodes.find((node) => node.target === target);
+    const entry = { target, lastUsedMs: Date.now(), lastFilter: filter ?? known?.lastFilter ?? '' };
+    await this.memento.update(recentNodesKey, [entry, ...nodes.filter((node) => node !== known)].slice(0, most));
+    if (filter) {
+      const filters = this.recentFilters().filter((other) => other !== filter);
+      await this.memento.update(recentFiltersKey, [filter, ...filters].slice(0, most));
+    }
+  }
+
+  async forget(target: string): Promise<void> {
+    const nodes = this.recentNodes().filter((node) => node.target !== target);
+    await this.memento.update(recentNodesKey, nodes);
+  }
+}

@@ -1,0 +1,134 @@
+// The traces of this window: live ones and recordings that have not been saved yet. Views and commands ask here.
+import { copyFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import * as vscode from 'vscode';
+import type { TraceSource } from './trace/source.ts';
+
+/** A trace that was started in this window. It lives until it is discarded or the window closes. */
+export interface OpenTrace {
+  readonly source: TraceSource;
+  /** File that the trace is recorded into as it goes. */
+  readonly recording: string;
+  /** Writes what is recorded so far, so that the recording on disk is whole. */
+  flush(): Promise<void>;
+  /** Ends the trace on the node if it is live, and closes the connection. */
+  dispose(): void;
+}
+
+/** A recording on disk. */
+export interface Recording {
+  readonly path: string;
+  readonly modifiedMs: number;
+  readonly bytes: number;
+}
+
+/** Keeps the traces of this window and the folder of unsaved recordings. */
+export class Traces implements vscode.Disposable {
+  private readonly changed = new vscode.EventEmitter<undefined>();
+  readonly onDidChange = this.changed.event;
+  private readonly traces: { readonly trace: OpenTrace; readonly listener: { dispose(): void } }[] = [];
+  private shown: OpenTrace | undefined;
+
+  /** @param folder where recordings are kept until they are saved or discarded */
+  constructor(readonly folder: string) {}
+
+  all(): readonly OpenTrace[] {
+    return this.traces.map(({ trace }) => trace);
+  }
+
+  live(): readonly OpenTrace[] {
+    return this.all().filter(({ source }) => isLive(source));
+  }
+
+  /** The trace that commands without an argument mean: the one shown last, else the newest. */
+  current(): OpenTrace | undefined {
+    return this.shown ?? this.all().at(-1);
+  }
+
+  setCurrent(trace: OpenTrace): void {
+    this.shown = trace;
+    this.changed.fire(undefined);
+  }
+
+  add(trace: OpenTrace): void {
+    const listener = trace.source.onChange(() => this.changed.fire(undefined));
+    this.traces.push({ trace, listener });
+    this.setCurrent(trace);
+  }
+
+  /** A new recording's path; the folder is made when it is missing. */
+  async newRecording(name: string): Promise<string> {
+    await mkdir(this.folder, { recursive: true, mode: 0o700 });
+    const time = new Date().toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
+    return join(this.folder, `${name.replace(/[^A-Za-z0-9._-]+/g, '-')}-${time}.pkttrail`);
+  }
+
+  /** Recordings on disk that no trace of this window is writing, newest first. */
+  async recordings(): Promise<readonly Recording[]> {
+    const own = new Set(this.all().map(({ recording }) => recording));
+    let names: string[];
+    try {
+      names = await readdir(this.folder);
+    } catch {
+      return []; // no recording was ever made
+    }
+    const found = await Promise.all(
+      names
+        .filter((name) => name.endsWith('.pkttrail') && !own.has(join(this.folder, name)))
+        .map(async (name): Promise<Recording | undefined> => {
+          const path = join(this.folder, name);
+          try {
+            const { mtimeMs, size } = await stat(path);
+            return { path, modifiedMs: mtimeMs, bytes: size };
+          } catch {
+            return undefined; // discarded meanwhile
+          }
+        }),
+    );
+    return found.filter((recording) => recording !== undefined).sort((a, b) => b.modifiedMs - a.modifiedMs);
+  }
+
+  /**
+   * Copies a recording to where the person wants it, so that the target is whole or untouched.
+   * @throws when the target can't be written; the recording stays
+   */
+  async save(trace: OpenTrace, target: string): Promise<void> {
+    await trace.flush();
+    const partial = join(dirname(target), `.${basename(target)}.${process.pid}.part`);
+    try {
+      await copyFile(trace.recording, partial);
+      await rename(partial, target);
+    } catch (error) {
+      await rm(partial, { force: true });
+      throw error;
+    }
+  }
+
+  /** Ends a trace and deletes its recording. */
+  async discard(trace: OpenTrace): Promise<void> {
+    this.remove(trace);
+    await rm(trace.recording, { force: true });
+  }
+
+  private remove(trace: OpenTrace): void {
+    const at = this.traces.findIndex((entry) => entry.trace === trace);
+    const [entry] = at < 0 ? [] : this.traces.splice(at, 1);
+    entry?.listener.dispose();
+    trace.dispose();
+    if (this.shown === trace) this.shown = undefined;
+    this.changed.fire(undefined);
+  }
+
+  dispose(): void {
+    for (const { trace, listener } of this.traces.splice(0)) {
+      listener.dispose();
+      trace.dispose();
+    }
+    this.changed.dispose();
+  }
+}
+
+/** Whether the node still sends. */
+export function isLive(source: TraceSource): boolean {
+  return source.status === 'starting' || source.status === 'live' || source.status === 'paused';
+}

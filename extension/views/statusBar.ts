@@ -1,0 +1,61 @@
+// The one status bar item: the node that is traced, events a second, and what was lost.
+import * as vscode from 'vscode';
+import type { TraceSummary } from '../protocol/timeline.ts';
+
+const number = new Intl.NumberFormat('en-US');
+
+/** Text, tooltip and warning of the item for a trace; pure, so that tests can read it. */
+export function statusText(summary: TraceSummary): { text: string; tooltip: string; warn: boolean } {
+  const lost = summary.lost > 0;
+  const icon = {
+    starting: '$(sync~spin)',
+    live: '$(pulse)',
+    paused: '$(debug-pause)',
+    ended: '$(check)',
+    failed: '$(error)',
+    file: '$(file)',
+  }[summary.status];
+  const rate = summary.status === 'live' ? ` ${number.format(Math.round(summary.eventsPerSecond))} events/s` : '';
+  return {
+    text: `${icon} ${summary.node}${rate}${lost ? ` $(warning) ${number.format(summary.lost)} lost` : ' 0 lost'}`,
+    tooltip: [
+      `Packet Trail on ${summary.node}: ${summary.status}`,
+      `Filter: ${summary.filter || 'every packet'}`,
+      `${number.format(summary.events)} events of ${number.format(summary.packets)} packets, ${number.format(summary.drops)} dropped`,
+      `${number.format(summary.hooksAttached)} hooks attached, ${number.format(summary.hooksSkipped)} skipped`,
+      lost
+        ? `${number.format(summary.lost)} events were lost on the way; the timeline shows when`
+        : 'No event was lost',
+      ...(summary.message ? [summary.message] : []),
+    ].join('\n'),
+    warn: lost,
+  };
+}
+
+/** Shows the trace that is live, and hides when none is. */
+export class StatusBar implements vscode.Disposable {
+  private readonly item: vscode.StatusBarItem;
+
+  constructor() {
+    this.item = vscode.window.createStatusBarItem('packetTrail.status', vscode.StatusBarAlignment.Left, 50);
+    this.item.name = 'Packet Trail';
+    this.item.command = 'packetTrail.showTrace';
+  }
+
+  show(summary: TraceSummary | undefined): void {
+    if (!summary) {
+      this.item.hide();
+      return;
+    }
+    const { text, tooltip, warn } = statusText(summary);
+    this.item.text = text;
+    this.item.tooltip = tooltip;
+    this.item.accessibilityInformation = { label: tooltip };
+    this.item.backgroundColor = warn ? new vscode.ThemeColor('statusBarItem.warningBackground') : undefined;
+    this.item.show();
+  }
+
+  dispose(): void {
+    this.item.dispose();
+  }
+}

@@ -1,0 +1,111 @@
+// The Traces view: running traces, recordings that are not saved yet, and trace files in the workspace.
+import { basename } from 'node:path';
+import * as vscode from 'vscode';
+import { isLive, type OpenTrace, type Recording, type Traces } from '../traces.ts';
+
+type Group = 'Running' | 'Unsaved' | 'Saved';
+/** A row of the view. */
+export type TraceItem =
+  | { readonly kind: 'group'; readonly group: Group }
+  | { readonly kind: 'trace'; readonly trace: OpenTrace }
+  | { readonly kind: 'recording'; readonly recording: Recording }
+  | { readonly kind: 'file'; readonly uri: vscode.Uri };
+
+const megabytes = new Intl.NumberFormat('en-US', { maximumFractionDigits: 1 });
+
+/** Feeds the tree and follows the workspace's trace files. */
+export class TracesView implements vscode.TreeDataProvider<TraceItem>, vscode.Disposable {
+  private readonly changed = new vscode.EventEmitter<undefined>();
+  readonly onDidChangeTreeData = this.changed.event;
+  private readonly disposables: vscode.Disposable[];
+
+  constructor(private readonly traces: Traces) {
+    const files = vscode.workspace.createFileSystemWatcher('**/*.pkttrail', false, true, false);
+    this.disposables = [
+      vscode.window.createTreeView('packetTrail.traces', { treeDataProvider: this }),
+      files,
+      files.onDidCreate(() => this.refresh()),
+      files.onDidDelete(() => this.refresh()),
+      traces.onDidChange(() => this.refresh()),
+      this.changed,
+    ];
+  }
+
+  refresh(): void {
+    this.changed.fire(undefined);
+  }
+
+  getTreeItem(item: TraceItem): vscode.TreeItem {
+    switch (item.kind) {
+      case 'group':
+        return new vscode.TreeItem(item.group, vscode.TreeItemCollapsibleState.Expanded);
+      case 'trace': {
+        const { source } = item.trace;
+        const row = new vscode.TreeItem(source.title);
+        const live = isLive(source);
+        row.description = `${source.filter || 'every packet'}${live ? '' : ` (${source.status})`}`;
+        row.contextValue = live ? 'trace.live' : 'trace.ended';
+        row.iconPath = new vscode.ThemeIcon(live ? 'pulse' : source.status === 'failed' ? 'error' : 'circle-outline');
+        row.tooltip = [`${source.node}: ${source.status}`, source.message].filter(Boolean).join('\n');
+        row.command = { command: 'packetTrail.showTrace', title: 'Show Trace', arguments: [item] };
+        return row;
+      }
+      case 'recording':
+        return fileItem(vscode.Uri.file(item.recording.path), {
+          description: `${megabytes.format(item.recording.bytes / 1e6)} MB, recovered`,
+          contextValue: 'trace.recording',
+        });
+      case 'file':
+        return fileItem(item.uri, {
+          description: vscode.workspace.asRelativePath(item.uri),
+          contextValue: 'trace.file',
+        });
+    }
+  }
+
+  async getChildren(item?: TraceItem): Promise<readonly TraceItem[]> {
+    if (!item) {
+      const groups = await Promise.all(
+        (['Running', 'Unsaved', 'Saved'] as const).map(async (group): Promise<readonly TraceItem[]> =>
+          (await this.members(group)).length ? [{ kind: 'group', group }] : [],
+        ),
+      );
+      return groups.flat();
+    }
+    return item.kind === 'group' ? await this.members(item.group) : [];
+  }
+
+  private async members(group: Group): Promise<readonly TraceItem[]> {
+    const own = this.traces.all();
+    switch (group) {
+      case 'Running':
+        return own.filter(({ source }) => isLive(source)).map((trace) => ({ kind: 'trace', trace }));
+      case 'Unsaved': {
+        const ended = own.filter(({ source }) => !isLive(source));
+        const recordings = await this.traces.recordings();
+        return [
+          ...ended.map((trace): TraceItem => ({ kind: 'trace', trace })),
+          ...recordings.map((recording): TraceItem => ({ kind: 'recording', recording })),
+        ];
+      }
+      case 'Saved': {
+        const files = await vscode.workspace.findFiles('**/*.pkttrail', undefined, 200);
+        return files.map((uri) => ({ kind: 'file', uri }));
+      }
+    }
+  }
+
+  dispose(): void {
+    vscode.Disposable.from(...this.disposables).dispose();
+  }
+}
+
+function fileItem(uri: vscode.Uri, rest: { description: string; contextValue: string }): vscode.TreeItem {
+  const item = new vscode.TreeItem(basename(uri.path));
+  item.resourceUri = uri;
+  item.iconPath = vscode.ThemeIcon.File;
+  item.description = rest.description;
+  item.contextValue = rest.contextValue;
+  item.command = { command: 'vscode.open', title: 'Open', arguments: [uri] };
+  return item;
+}
