@@ -1,0 +1,169 @@
+// Asks what to trace: a pcap-filter expression, and behind the gear the filters that aren't part of that language.
+import * as vscode from 'vscode';
+
+/** What to trace. Empty strings mean: not filtered by it. */
+export interface TraceFilter {
+  /** pcap-filter(7) expression. */
+  readonly expression: string;
+  /** Inode number, path, or name of a network namespace on the node. */
+  readonly netns: string;
+  /** Name or index of an interface; `NETNS/NAME` for one in another namespace. */
+  readonly iface: string;
+  /** VALUE or VALUE/MASK, decimal or 0x. */
+  readonly mark: string;
+}
+
+export const everyPacket: TraceFilter = { expression: '', netns: '', iface: '', mark: '' };
+
+interface Extra {
+  readonly key: 'netns' | 'iface' | 'mark';
+  readonly label: string;
+  readonly prompt: string;
+  readonly placeHolder: string;
+  readonly problem: (value: string) => string | undefined;
+}
+
+const extras: readonly Extra[] = [
+  {
+    key: 'netns',
+    label: 'Network namespace',
+    prompt:
+      'Only packets in this network namespace: its name in /run/netns, its inode number, or a path such as /proc/PID/ns/net',
+    placeHolder: 'blue',
+    problem: () => undefined,
+  },
+  {
+    key: 'iface',
+    label: 'Interface',
+    prompt: 'Only packets on this interface: NAME, NETNS/NAME, or its index',
+    placeHolder: 'eth0',
+    problem: () => undefined,
+  },
+  {
+    key: 'mark',
+    label: 'Mark',
+    prompt: 'Only packets with this mark: VALUE or VALUE/MASK',
+    placeHolder: '0x10/0xff',
+    problem: markProblem,
+  },
+];
+
+/** Why a text is no mark; undefined when it is one. */
+export function markProblem(text: string): string | undefined {
+  const parts = text.split('/');
+  const fine =
+    parts.length <= 2 &&
+    parts.every((part) => /^(0x[0-9a-f]{1,8}|[0-9]{1,10})$/i.test(part) && Number(part) <= 0xffff_ffff);
+  return fine ? undefined : 'A mark is VALUE or VALUE/MASK, each a 32-bit number such as 16 or 0x10.';
+}
+
+/** One line for a filter, as titles and descriptions show it. */
+export function filterText(filter: TraceFilter): string {
+  return [
+    filter.expression,
+    filter.netns && `netns ${filter.netns}`,
+    filter.iface && `interface ${filter.iface}`,
+    filter.mark && `mark ${filter.mark}`,
+  ]
+    .filter(Boolean)
+    .join(', ');
+}
+
+/**
+ * Asks for the filter; resolves undefined when the person gave up.
+ * @param check says why an expression can't be used, or undefined when it can or nobody can tell yet
+ * @param problem shown at once, when the node has refused the expression that is in `initial`
+ */
+export async function askFilter(options: {
+  readonly node: string;
+  readonly initial: TraceFilter;
+  readonly recent: readonly string[];
+  readonly check: (expression: string) => Promise<string | undefined>;
+  readonly problem?: string;
+}): Promise<TraceFilter | undefined> {
+  const gear: vscode.QuickInputButton = {
+    iconPath: new vscode.ThemeIcon('settings-gear'),
+    tooltip: 'Filter by network namespace, interface or mark',
+  };
+  const history: vscode.QuickInputButton = { iconPath: new vscode.ThemeIcon('history'), tooltip: 'Recent filters' };
+  let filter = options.initial;
+  let problem = options.problem;
+  for (;;) {
+    const answer = await askExpression(options, filter, problem, [gear, ...(options.recent.length ? [history] : [])]);
+    problem = undefined;
+    if (!answer) return undefined;
+    filter = { ...filter, expression: answer.expression };
+    if (answer.button === gear) filter = await askExtras(filter);
+    else if (answer.button === history)
+      filter = { ...filter, expression: (await pickRecent(options.recent)) ?? filter.expression };
+    else return filter;
+  }
+}
+
+type Answer = { readonly expression: string; readonly button?: vscode.QuickInputButton } | undefined;
+
+function askExpression(
+  options: Parameters<typeof askFilter>[0],
+  filter: TraceFilter,
+  problem: string | undefined,
+  buttons: readonly vscode.QuickInputButton[],
+): Promise<Answer> {
+  const input = vscode.window.createInputBox();
+  const more = filterText({ ...filter, expression: '' });
+  input.title = `Packet Trail: Start Trace on ${options.node} (2/2)`;
+  input.prompt = `Packet filter as in tcpdump; empty means every packet${more ? `. Also: ${more}` : ''}`;
+  input.placeholder = 'icmp and host 10.0.0.1, or tcp port 8080';
+  input.value = filter.expression;
+  input.ignoreFocusOut = true;
+  input.buttons = buttons;
+  input.validationMessage = problem;
+  return new Promise<Answer>((resolve) => {
+    const finish = (answer: Answer): void => {
+      resolve(answer);
+      input.dispose();
+    };
+    const accept = async (): Promise<void> => {
+      const expression = input.value.trim();
+      input.busy = true;
+      input.enabled = false;
+      const reason = expression === '' ? undefined : await options.check(expression);
+      input.busy = false;
+      input.enabled = true;
+      if (reason === undefined) finish({ expression });
+      else input.validationMessage = reason;
+    };
+    input.onDidChangeValue(() => (input.validationMessage = undefined));
+    input.onDidTriggerButton((button) => finish({ expression: input.value.trim(), button }));
+    input.onDidAccept(() => {
+      accept().catch((error: unknown) => {
+        input.busy = false;
+        input.enabled = true;
+        input.validationMessage = error instanceof Error ? error.message : String(error);
+      });
+    });
+    input.onDidHide(() => finish(undefined));
+    input.show();
+  });
+}
+
+async function askExtras(filter: TraceFilter): Promise<TraceFilter> {
+  const picked = await vscode.window.showQuickPick(
+    extras.map((extra) => ({ label: extra.label, description: filter[extra.key] || 'any', extra })),
+    { title: 'Packet Trail: More Filters', placeHolder: 'These are tested before the packet filter' },
+  );
+  if (!picked) return filter;
+  const { key, label, prompt, placeHolder, problem } = picked.extra;
+  const value = await vscode.window.showInputBox({
+    title: `Packet Trail: ${label}`,
+    prompt: `${prompt}; empty means any`,
+    placeHolder,
+    value: filter[key],
+    ignoreFocusOut: true,
+    validateInput: (text) => (text.trim() === '' ? undefined : problem(text.trim())),
+  });
+  return value === undefined ? filter : { ...filter, [key]: value.trim() };
+}
+
+async function pickRecent(recent: readonly string[]): Promise<string | undefined> {
+  return await vscode.window.showQuickPick([...recent], { title: 'Packet Trail: Recent Filters' });
+}
