@@ -75,6 +75,13 @@ export interface EventDetail {
   readonly stack: readonly string[];
 }
 
+/** What is written on and beside a hop in the lanes; short, because many are asked for at once. */
+export interface HopLabel {
+  readonly function: string;
+  readonly iface: string;
+  readonly netns: string;
+}
+
 /** A counted loss, drawn as a hatched band. */
 export interface GapMark {
   readonly fromNs: number;
@@ -94,6 +101,15 @@ export interface TimelineRequests {
   page: [{ lanes: readonly number[]; fromNs: number; toNs: number; buckets: number }, { data: ArrayBuffer }];
   trail: [{ lane: number; offset: number; count: number }, { total: number; rows: readonly TrailRow[] }];
   event: [{ event: number }, EventDetail];
+  /** Labels of these events, at most 1,000 a request, in the order asked for; an unknown event has empty strings. */
+  hops: [{ events: readonly number[] }, { hops: readonly HopLabel[] }];
+  /**
+   * Where an event is: its packet, that packet's row among the lanes that match the filter (-1 when it doesn't match),
+   * and the event's index in the packet's trail.
+   */
+  locate: [{ event: number; filter: string }, { lane: Lane; row: number; index: number }];
+  /** Events and drops in each of `buckets` equal parts of the whole trace [0, durationNs]: the overview strip. */
+  overview: [{ buckets: number }, { events: readonly number[]; drops: readonly number[] }];
   gaps: [Record<string, never>, { gaps: readonly GapMark[] }];
   /** Opens the definition of the event's function; the answer says what was done, or what to do about it. */
   openSource: [{ event: number; beside: boolean }, { message: string }];

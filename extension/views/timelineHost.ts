@@ -29,6 +29,9 @@ export class TimelineHost implements vscode.Disposable {
       page: ({ lanes, fromNs, toNs, buckets }) => ({ data: store.page(lanes, fromNs, toNs, buckets) }),
       trail: ({ lane, offset, count }) => store.trail(lane, offset, count),
       event: ({ event }) => store.detail(event),
+      hops: ({ events }) => ({ hops: store.hops(events) }),
+      locate: ({ event, filter }) => store.locate(event, filter),
+      overview: ({ buckets }) => store.overview(buckets),
       gaps,
       openSource: async ({ event, beside }) => ({ message: await actions.openSource(source, event, beside) }),
       stop: async () => {
