@@ -24,6 +24,16 @@ const baseSettings: Readonly<Record<string, unknown>> = {
   'workbench.secondarySideBar.defaultVisibility': 'hidden',
 };
 
+/**
+ * Runs the server, and ends its whole process group when standard input closes: however this process ends, the server
+ * and all that it started go with it.
+ */
+const guard = `
+exec 3<&0
+{ trap '' TERM; cat; kill -TERM 0; sleep 5; kill -KILL 0; } <&3 >/dev/null 2>&1 &
+"$@" </dev/null 3<&- &
+wait $!`;
+
 export interface VSCodeServerOptions {
   /** `.vsix` files, installed as a person would install them. */
   readonly extensions?: readonly string[];
@@ -102,17 +112,16 @@ async function launch(
 
   options.progress?.('starting the VS Code server');
   const child = spawn(
-    process.execPath,
+    'bash',
     [
-      ...common,
+      ...['-c', guard, 'vscode-server'],
+      ...[process.execPath, ...common],
       ...['--host', '127.0.0.1', '--port', String(options.port ?? 0)],
       ...['--without-connection-token', '--telemetry-level', 'off'],
     ],
     // A group of its own, so that everything it starts can be ended with it.
-    { stdio: ['ignore', 'pipe', 'pipe'], detached: true, env: { ...environment(), ...options.env } },
+    { stdio: 'pipe', detached: true, env: { ...environment(), ...options.env } },
   );
-  const endAtExit = (): void => signalGroup(child, 'SIGKILL');
-  process.on('exit', endAtExit);
   let stopping = false;
   let output = '';
   const ended = new Promise<Error>((resolve) => {
@@ -132,7 +141,6 @@ async function launch(
   });
   const stop = async (): Promise<void> => {
     stopping = true;
-    process.off('exit', endAtExit);
     signalGroup(child, 'SIGTERM');
     const hard = setTimeout(() => signalGroup(child, 'SIGKILL'), 5000);
     await ended;
@@ -146,7 +154,7 @@ async function launch(
   const port = await Promise.race([listening, ended]);
   clearTimeout(limit);
   if (port instanceof Error) {
-    process.off('exit', endAtExit);
+    signalGroup(child, 'SIGKILL');
     throw port;
   }
   const authority = `127.0.0.1:${port}`;

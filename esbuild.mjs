@@ -1,0 +1,96 @@
+// Bundles the extension, the timeline and the extension-host tests into dist/, and puts the helper beside them.
+// Usage: node esbuild.mjs [--production] [--watch]
+import { chmod, copyFile, mkdir, readdir, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { build, context } from 'esbuild';
+
+const production = process.argv.includes('--production');
+const watch = process.argv.includes('--watch');
+
+/** ssh2 tries two native modules and goes on without them: they only make ciphers faster, and a .vsix is for every platform. */
+const withoutNativeModules = {
+  name: 'without-native-modules',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^cpu-features$|\.node$/ }, ({ path }) => ({ path, namespace: 'native-module' }));
+    onLoad({ filter: /.*/, namespace: 'native-module' }, ({ path }) => ({
+      contents: `throw new Error(${JSON.stringify(`${path} is not part of Packet Trail`)});`,
+    }));
+  },
+};
+
+const common = {
+  bundle: true,
+  minify: production,
+  sourcemap: production ? false : 'linked',
+  legalComments: 'none',
+  logLevel: 'warning',
+};
+
+/** Code for the extension host, which is Node.js 20. */
+const host = {
+  ...common,
+  platform: 'node',
+  target: 'node20',
+  format: 'cjs',
+  mainFields: ['module', 'main'],
+  plugins: [withoutNativeModules],
+};
+
+const tests = existsSync('test/host')
+  ? (await readdir('test/host')).filter((file) => file.endsWith('.test.ts') || file === 'index.ts')
+  : [];
+
+/** A bundle is left out where its source does not exist: the extension-host tests are not part of a source package. */
+const bundles = [
+  {
+    ...host,
+    entryPoints: ['extension/extension.ts', 'extension/source/indexer.ts'],
+    // Each is a file of its own: the indexer runs in a worker thread.
+    entryNames: '[name]',
+    outdir: 'dist',
+    external: ['vscode'],
+  },
+  {
+    ...common,
+    entryPoints: ['webview/timeline.ts', 'webview/timeline.css'],
+    platform: 'browser',
+    target: 'chrome132',
+    format: 'iife',
+    outdir: 'dist/webview',
+    loader: { '.ttf': 'file', '.svg': 'dataurl' },
+  },
+  {
+    ...host,
+    minify: false,
+    entryPoints: tests.map((file) => `test/host/${file}`),
+    outdir: 'dist/test/host',
+    external: ['vscode', 'mocha'],
+  },
+]
+  .map((options) => ({ ...options, entryPoints: options.entryPoints.filter((file) => existsSync(file)) }))
+  .filter((options) => options.entryPoints.length > 0);
+
+/** Copies every architecture's helper that has been built; removes those that no longer are. */
+async function copyHelpers() {
+  await rm('dist/helper', { recursive: true, force: true });
+  const from = join('build', 'helper');
+  if (!existsSync(from)) return;
+  for (const architecture of await readdir(from)) {
+    const binary = join(from, architecture, 'packet-trail-helper');
+    if (!existsSync(binary)) continue;
+    const to = join('dist', 'helper', architecture);
+    await mkdir(to, { recursive: true });
+    await copyFile(binary, join(to, basename(binary)));
+    await chmod(join(to, basename(binary)), 0o755);
+  }
+}
+
+if (watch) {
+  await copyHelpers();
+  for (const options of bundles) await (await context({ ...options, logLevel: 'info' })).watch();
+} else {
+  // Nothing of an earlier build may end up in the package.
+  await rm('dist', { recursive: true, force: true });
+  await Promise.all([...bundles.map((options) => build(options)), copyHelpers()]);
+}

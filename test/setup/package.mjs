@@ -1,0 +1,34 @@
+// `npm run package`: makes the installable .vsix with the helper inside.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { SetupError, main, root, run, say, setup } from './setup.mjs';
+
+/** Builds all and packs it; resolves with the absolute path of the .vsix. `directory` is where it goes: the repository when left out. */
+export async function makePackage(directory = root) {
+  await setup();
+  // Always bundled anew, for production: what is in dist/ may come from a watching build.
+  await run('bundles', process.execPath, ['esbuild.mjs', '--production']);
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const file = join(directory, `${manifest.name}-${manifest.version}.vsix`);
+  say('package: packing');
+  const vsce = join(root, 'node_modules', '@vscode', 'vsce', 'vsce');
+  // The bundles hold every dependency; --allow-missing-repository: the project has no public address yet.
+  await run('package', process.execPath, [
+    vsce,
+    'package',
+    '--no-dependencies',
+    '--allow-missing-repository',
+    '--out',
+    file,
+  ]);
+  return file;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await main(async () => {
+    if (process.argv.length > 2) throw new SetupError('npm run package takes no arguments.');
+    const file = await makePackage();
+    say(`package: ${file}`);
+  });
+}
