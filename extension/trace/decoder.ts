@@ -1,0 +1,167 @@
+// Frames in, store filled: the one decoder for the live link and for files.
+import { FormatError, LimitError } from './error.ts';
+import { FrameSplitter, frameType, type Frame } from './frames.ts';
+import { MessageReader } from './message.ts';
+import {
+  readClock,
+  readContext,
+  readCounters,
+  readEnd,
+  readGap,
+  readHello,
+  readHooks,
+  readNames,
+  readProgress,
+  readReasons,
+  readStacks,
+  readStatus,
+  readSymbols,
+  type Counters,
+  type End,
+  type Hello,
+  type HookStatus,
+  type Progress,
+} from './metadata.ts';
+import { decodeBatch } from './records.ts';
+import type { TraceStore } from './store.ts';
+
+/** Version of the format that this decoder reads. */
+export const streamVersion = 1;
+
+/** What a session wants to hear while the store fills. Called from inside {@link StreamDecoder.feed}. */
+export interface DecoderListener {
+  onHello?(hello: Hello): void;
+  onHookStatus?(statuses: readonly HookStatus[]): void;
+  onProgress?(progress: Progress): void;
+  onCounters?(counters: Counters): void;
+  onEnd?(end: End): void;
+  /** Every whole frame before it is decoded, as it stands in the stream: for a recorder. */
+  onFrame?(frame: Frame): void;
+}
+
+/** Decodes frames into a store. Frame types that it doesn't know are passed over. */
+export class FrameDecoder {
+  #hello = false;
+
+  constructor(
+    readonly store: TraceStore,
+    private readonly listener: DecoderListener = {},
+  ) {}
+
+  /** Decodes one frame. Throws only FormatError; what came before the fault is in the store. */
+  decode(frame: Frame): void {
+    this.listener.onFrame?.(frame);
+    try {
+      this.#decode(frame);
+    } catch (error) {
+      if (error instanceof LimitError) throw new FormatError(frame.offset, error.message);
+      throw error;
+    }
+  }
+
+  #decode(frame: Frame): void {
+    const { store, listener } = this;
+    const { type, payload, offset } = frame;
+    const reader = new MessageReader(payload, offset + 5);
+    if (!this.#hello && type !== frameType.hello) {
+      throw new FormatError(offset, `the stream begins with a frame of type ${type} instead of hello`);
+    }
+    switch (type) {
+      case frameType.hello: {
+        if (this.#hello) throw new FormatError(offset, 'a second hello');
+        const hello = readHello(reader);
+        if (hello.version !== streamVersion) {
+          throw new FormatError(offset, `the stream has version ${hello.version}, this reader knows ${streamVersion}`);
+        }
+        this.#hello = true;
+        store.setHello(hello);
+        listener.onHello?.(hello);
+        break;
+      }
+      case frameType.hooks:
+        store.hooks.add(readHooks(reader));
+        break;
+      case frameType.names:
+        store.names.add(readNames(reader));
+        break;
+      case frameType.events:
+        this.events(payload, offset + 5);
+        break;
+      case frameType.gap:
+        store.addGap(readGap(reader));
+        break;
+      case frameType.status: {
+        const statuses = readStatus(reader);
+        store.hooks.setStatus(statuses);
+        listener.onHookStatus?.(statuses);
+        break;
+      }
+      case frameType.progress:
+        listener.onProgress?.(readProgress(reader));
+        break;
+      case frameType.counters: {
+        const counters = readCounters(reader);
+        store.setCounters(counters);
+        listener.onCounters?.(counters);
+        break;
+      }
+      case frameType.end: {
+        const end = readEnd(reader);
+        store.setEnd(end);
+        listener.onEnd?.(end);
+        break;
+      }
+      case frameType.symbols:
+        store.symbols.add(readSymbols(reader));
+        break;
+      case frameType.stacks:
+        store.stacks.add(readStacks(reader));
+        break;
+      case frameType.clock:
+        store.addClock(readClock(reader));
+        break;
+      case frameType.reasons:
+        store.reasons.add(readReasons(reader));
+        break;
+      case frameType.context:
+        store.setContext(readContext(reader));
+        break;
+      default:
+        break;
+    }
+  }
+
+  /** Decodes an events payload. */
+  events(payload: Uint8Array, origin: number): void {
+    try {
+      decodeBatch(this.store, payload, origin);
+    } finally {
+      this.store.endBatch();
+    }
+  }
+}
+
+/** Decodes a live stream, chunk by chunk. */
+export class StreamDecoder {
+  readonly #splitter = new FrameSplitter();
+  readonly #frames: FrameDecoder;
+
+  constructor(store: TraceStore, listener: DecoderListener = {}) {
+    this.#frames = new FrameDecoder(store, listener);
+  }
+
+  /** Takes the next bytes. Throws a FormatError when they are no sound stream; don't feed on after that. */
+  feed(chunk: Uint8Array): void {
+    this.#splitter.push(chunk, (frame) => this.#frames.decode(frame));
+  }
+
+  /** Bytes of a frame that has begun and is not whole: at the end of a stream, what was cut off. */
+  get pendingBytes(): number {
+    return this.#splitter.pendingBytes;
+  }
+
+  /** Bytes of whole frames so far. */
+  get offset(): number {
+    return this.#splitter.offset;
+  }
+}

@@ -1,0 +1,246 @@
+// The list of lanes and its filter. A filter's answer is kept and only extended: each event sets, for its packet, the bits
+// of the terms that it meets, and bits are never unset, so a growing trace is looked at once.
+import type { Lane } from '../protocol/timeline.ts';
+import {
+  addressTest,
+  etherTest,
+  l4Test,
+  parseQuery,
+  portTest,
+  textTest,
+  tupleWordTest,
+  type QueryKey,
+  type Term,
+} from './query.ts';
+import type { TraceStore } from './store.ts';
+import { etherText, tcpFlagsText, tupleText } from './text.ts';
+
+/** A lane's label: its first tuple with the TCP flags then, else its protocol, else its id. */
+export function laneLabel(store: TraceStore, lane: number): string {
+  const { columns, packets } = store;
+  const event = packets.labelEvent(lane);
+  if (event === undefined) {
+    const head = packets.head(lane);
+    return etherText(columns.chunk(head).protocol[columns.row(head)] ?? 0) || `packet ${packets.id(lane)}`;
+  }
+  const chunk = columns.chunk(event);
+  const row = columns.row(event);
+  const tuple = store.tuples.get(chunk.tuple[row] ?? 0);
+  if (tuple === undefined) return `packet ${packets.id(lane)}`;
+  const flags = tuple.l4 === 6 ? tcpFlagsText(chunk.tcpFlags[row] ?? 0) : '';
+  return flags === '' ? tupleText(tuple) : `${tupleText(tuple)} [${flags}]`;
+}
+
+/** The lane as the timeline shows it. */
+export function readLane(store: TraceStore, lane: number): Lane {
+  const { packets, drops, parents, reasons } = store;
+  const drop = packets.dropRow(lane);
+  const parent = packets.parentRow(lane);
+  return {
+    index: lane,
+    id: packets.id(lane),
+    label: laneLabel(store, lane),
+    firstNs: store.sinceStart(packets.first(lane)),
+    lastNs: store.sinceStart(packets.last(lane)),
+    events: packets.count(lane),
+    drop: drop === undefined ? undefined : reasons.name(drops.value(drop, 1)),
+    parent: parent === undefined ? undefined : packets.find(parents.value(parent, 1), parents.value(parent, 2)),
+  };
+}
+
+/** What the terms of one filter say about the values that events share, remembered by value. */
+class Matcher {
+  readonly #hook = new Map<number, number>();
+  readonly #place = new Map<number, number>();
+  readonly #tuple = new Map<number, number>();
+  readonly #ether = new Map<number, number>();
+  readonly #reason = new Map<number, number>();
+  /** Bits of the terms that ask for the lane's label or id, which are looked at once a lane. */
+  readonly #words: readonly { readonly bit: number; readonly term: Term }[];
+
+  constructor(
+    private readonly store: TraceStore,
+    private readonly terms: readonly Term[],
+  ) {
+    this.#words = terms.flatMap((term, i) =>
+      term.key === undefined || term.key === 'id' ? [{ bit: 1 << i, term }] : [],
+    );
+  }
+
+  /** Bits of the terms whose key is `key`, or which are plain words, and whose value fits. */
+  #bits(keys: readonly QueryKey[], fits: (term: Term) => boolean): number {
+    let bits = 0;
+    this.terms.forEach((term, i) => {
+      if ((term.key === undefined || keys.includes(term.key)) && fits(term)) bits |= 1 << i;
+    });
+    return bits;
+  }
+
+  /** Bits that an event gives its packet. */
+  event(event: number): number {
+    const { columns, drops } = this.store;
+    const chunk = columns.chunk(event);
+    const row = columns.row(event);
+    let bits = remember(this.#hook, chunk.hook[row] ?? 0, (id) => this.#hookBits(id));
+    bits |= remember(this.#place, chunk.place[row] ?? 0, (place) => this.#placeBits(place));
+    bits |= remember(this.#tuple, chunk.tuple[row] ?? 0, (tuple) => this.#tupleBits(tuple));
+    bits |= remember(this.#ether, chunk.protocol[row] ?? 0, (ether) => this.#etherBits(ether));
+    if (((chunk.flags[row] ?? 0) & 1) !== 0) {
+      const reason = drops.value(drops.find(event), 1);
+      bits |= remember(this.#reason, reason, (value) => this.#reasonBits(value));
+    }
+    return bits;
+  }
+
+  /** Bits that a packet has by its id and, for words that look like TCP flags, by its label. */
+  lane(lane: number): number {
+    let bits = 0;
+    for (const { bit, term } of this.#words) {
+      const id = this.store.packets.id(lane);
+      if (id === term.value.replace(/^#/, '')) bits |= bit;
+      else if (term.key === undefined && term.value.includes('[')) {
+        if (laneLabel(this.store, lane).toLowerCase().includes(term.value)) bits |= bit;
+      }
+    }
+    return bits;
+  }
+
+  #hookBits(id: number): number {
+    const name = this.store.hooks.name(id);
+    return this.#bits(['fn'], ({ value }) => textTest(value)(name));
+  }
+
+  #placeBits(place: number): number {
+    const { places, names } = this.store;
+    const netns = places.hi(place);
+    const ifindex = places.lo(place);
+    const entry = names.netnsEntry(netns);
+    const netnsTexts = [names.netns(netns), String(netns), entry?.pod ?? '', entry?.container ?? ''];
+    const iface = names.iface(netns, ifindex);
+    return (
+      (netns === 0 ? 0 : this.#bits(['netns'], ({ value }) => value !== '' && netnsTexts.some(textTest(value)))) |
+      (ifindex === 0 ? 0 : this.#bits(['if'], ({ value }) => textTest(value)(iface)))
+    );
+  }
+
+  #tupleBits(index: number): number {
+    const tuple = this.store.tuples.get(index);
+    if (tuple === undefined) return 0;
+    return this.#bits(['ip', 'port', 'proto'], ({ key, value }) => {
+      if (key === 'ip') return addressTest(value)(tuple);
+      if (key === 'port') return portTest(value)(tuple);
+      if (key === 'proto') return l4Test(value)(tuple);
+      return tupleWordTest(value)(tuple);
+    });
+  }
+
+  #etherBits(ether: number): number {
+    return this.#bits(['proto'], ({ key, value }) =>
+      key === 'proto' ? etherTest(value)(ether) : textTest(value)(etherText(ether)),
+    );
+  }
+
+  #reasonBits(value: number): number {
+    const name = this.store.reasons.name(value);
+    return this.#bits(['drop'], (term) => textTest(term.value)(name));
+  }
+}
+
+function remember(cache: Map<number, number>, key: number, make: (key: number) => number): number {
+  let bits = cache.get(key);
+  if (bits === undefined) {
+    bits = make(key);
+    cache.set(key, bits);
+  }
+  return bits;
+}
+
+/** One filter's answer so far. */
+class FilteredLanes {
+  readonly #matcher: Matcher;
+  readonly #wanted: number;
+  readonly #unwanted: number;
+  #bits = new Uint32Array(64);
+  #events = 0;
+  #lanes = 0;
+  #list: number[] = [];
+
+  constructor(
+    private readonly store: TraceStore,
+    terms: readonly Term[],
+    /** The names that this answer was made with. */
+    readonly generation: string,
+  ) {
+    this.#matcher = new Matcher(store, terms);
+    const mask = (negated: boolean): number =>
+      terms.reduce((bits, term, i) => (term.negated === negated ? bits | (1 << i) : bits), 0);
+    this.#wanted = mask(false);
+    this.#unwanted = mask(true);
+  }
+
+  /** The lanes that match, ascending. O(events since the last call). */
+  list(): readonly number[] {
+    const { columns, packets } = this.store;
+    if (this.#events === columns.length) return this.#list;
+    if (packets.length > this.#bits.length) {
+      const wider = new Uint32Array(Math.max(packets.length, 2 * this.#bits.length));
+      wider.set(this.#bits);
+      this.#bits = wider;
+    }
+    for (; this.#events < columns.length; this.#events++) {
+      const lane = columns.chunk(this.#events).packet[columns.row(this.#events)] ?? 0;
+      this.#bits[lane] = (this.#bits[lane] ?? 0) | this.#matcher.event(this.#events);
+      // The label stands once the packet has a tuple.
+      if (packets.labelEvent(lane) === this.#events) this.#look(lane);
+    }
+    for (; this.#lanes < packets.length; this.#lanes++) this.#look(this.#lanes);
+    this.#list = [];
+    for (let lane = 0; lane < packets.length; lane++) {
+      const bits = this.#bits[lane] ?? 0;
+      if ((bits & this.#wanted) === this.#wanted && (bits & this.#unwanted) === 0) this.#list.push(lane);
+    }
+    return this.#list;
+  }
+
+  #look(lane: number): void {
+    this.#bits[lane] = (this.#bits[lane] ?? 0) | this.#matcher.lane(lane);
+  }
+}
+
+const keptFilters = 4;
+
+/** The answers to the filters that were asked last. */
+export class LaneList {
+  readonly #kept = new Map<string, FilteredLanes>();
+
+  constructor(private readonly store: TraceStore) {}
+
+  /** A window of the lanes that match the filter, in order of appearance; `total` counts all that match. */
+  window(filter: string, offset: number, count: number): { total: number; lanes: Lane[] } {
+    const { store } = this;
+    const from = Math.max(0, Math.floor(offset) || 0);
+    const size = Math.min(Math.max(0, Math.floor(count) || 0), 10_000);
+    const terms = parseQuery(filter);
+    if (terms.length === 0) {
+      const total = store.packets.length;
+      const length = Math.max(0, Math.min(size, total - from));
+      return { total, lanes: Array.from({ length }, (_, i) => readLane(store, from + i)) };
+    }
+    const list = this.#filtered(filter, terms).list();
+    return { total: list.length, lanes: list.slice(from, from + size).map((lane) => readLane(store, lane)) };
+  }
+
+  #filtered(filter: string, terms: readonly Term[]): FilteredLanes {
+    const { names, hooks, reasons } = this.store;
+    const generation = `${names.generation} ${hooks.generation} ${reasons.generation}`;
+    let kept = this.#kept.get(filter);
+    if (kept?.generation !== generation) kept = new FilteredLanes(this.store, terms, generation);
+    this.#kept.delete(filter);
+    this.#kept.set(filter, kept);
+    for (const old of this.#kept.keys()) {
+      if (this.#kept.size <= keptFilters) break;
+      this.#kept.delete(old);
+    }
+    return kept;
+  }
+}

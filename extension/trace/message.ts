@@ -1,0 +1,178 @@
+// Protobuf wire encoding: what the stream's message frames are written in. Reads and writes fields, knows no schema.
+import { ByteReader } from './bytes.ts';
+
+/** Wire types that the stream uses. */
+export const wire = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
+
+/**
+ * Reads a message field by field: `while (reader.next()) switch (reader.field) { case 1: … reader.uint32() …; default: reader.skip(); }`.
+ * Each field is read or skipped exactly once. Throws only FormatError.
+ */
+export class MessageReader extends ByteReader {
+  field = 0;
+  #wire = 0;
+
+  /** Goes to the next field; false at the end of the message. */
+  next(): boolean {
+    if (this.left === 0) return false;
+    const key = this.varint32('a field key');
+    this.field = key >>> 3;
+    this.#wire = key & 7;
+    if (this.field === 0) this.fail('field number 0');
+    return true;
+  }
+
+  #expect(type: number): void {
+    if (this.#wire !== type) this.fail(`field ${this.field} has wire type ${this.#wire} instead of ${type}`);
+  }
+
+  uint32(): number {
+    this.#expect(wire.varint);
+    return this.varint32(`field ${this.field}`);
+  }
+
+  /** A uint64 that is exact as a number: counts and sizes. */
+  count(): number {
+    this.#expect(wire.varint);
+    return this.varint53(`field ${this.field}`);
+  }
+
+  bigFixed64(): bigint {
+    this.#expect(wire.fixed64);
+    this.fixed64(`field ${this.field}`);
+    return this.big();
+  }
+
+  fixed32(): number {
+    this.#expect(wire.fixed32);
+    return this.u32(`field ${this.field}`);
+  }
+
+  string(): string {
+    return this.text(this.#length(), `field ${this.field}`);
+  }
+
+  message(): MessageReader {
+    const length = this.#length();
+    const start = this.pos;
+    this.pos += length;
+    return new MessageReader(this.bytes, this.origin, start, start + length);
+  }
+
+  /** A packed list of fixed64, or one unpacked element of it. */
+  fixed64List(): bigint[] {
+    if (this.#wire === wire.fixed64) return [this.bigFixed64()];
+    const list = this.message();
+    if (list.left % 8 !== 0) this.fail(`field ${this.field} is no list of 64-bit numbers`);
+    const values: bigint[] = [];
+    while (list.left > 0) {
+      list.fixed64(`field ${this.field}`);
+      values.push(list.big());
+    }
+    return values;
+  }
+
+  /** Passes over a field that this reader doesn't know. */
+  skip(): void {
+    const what = `field ${this.field}`;
+    switch (this.#wire) {
+      case wire.varint:
+        this.varint(what);
+        break;
+      case wire.fixed64:
+        this.take(8, what);
+        break;
+      case wire.bytes:
+        this.take(this.#length(), what);
+        break;
+      case wire.fixed32:
+        this.take(4, what);
+        break;
+      default:
+        this.fail(`${what} has the unknown wire type ${this.#wire}`);
+    }
+  }
+
+  #length(): number {
+    this.#expect(wire.bytes);
+    const length = this.varint32(`the length of field ${this.field}`);
+    this.need(length, `field ${this.field}`);
+    return length;
+  }
+}
+
+/** Writes a message. Fields that are zero or empty are left out, as proto3 does. */
+export class MessageWriter {
+  #bytes = new Uint8Array(64);
+  #length = 0;
+
+  uint(field: number, value: number | bigint): this {
+    if (value === 0 || value === 0n) return this;
+    this.#key(field, wire.varint);
+    this.#varint(BigInt(value));
+    return this;
+  }
+
+  fixed64(field: number, value: bigint): this {
+    if (value === 0n) return this;
+    this.#key(field, wire.fixed64);
+    const at = this.#room(8);
+    new DataView(this.#bytes.buffer).setBigUint64(at, value, true);
+    return this;
+  }
+
+  /** Written even when it is zero: the index's check must always stand at the end. */
+  fixed32(field: number, value: number): this {
+    this.#key(field, wire.fixed32);
+    const at = this.#room(4);
+    new DataView(this.#bytes.buffer).setUint32(at, value, true);
+    return this;
+  }
+
+  string(field: number, value: string): this {
+    return value === '' ? this : this.bytes(field, new TextEncoder().encode(value));
+  }
+
+  bytes(field: number, value: Uint8Array): this {
+    this.#key(field, wire.bytes);
+    this.#varint(BigInt(value.length));
+    this.#bytes.set(value, this.#room(value.length));
+    return this;
+  }
+
+  message(field: number, fill: (writer: MessageWriter) => void): this {
+    const writer = new MessageWriter();
+    fill(writer);
+    return this.bytes(field, writer.finish());
+  }
+
+  /** The message so far; more may follow. */
+  finish(): Uint8Array {
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  #key(field: number, type: number): void {
+    this.#varint(BigInt(field * 8 + type));
+  }
+
+  #varint(value: bigint): void {
+    let rest = value;
+    while (rest > 0x7fn) {
+      this.#bytes[this.#room(1)] = Number(rest & 0x7fn) | 0x80;
+      rest >>= 7n;
+    }
+    this.#bytes[this.#room(1)] = Number(rest);
+  }
+
+  /** Makes room for `count` more bytes and returns where they begin. Call before touching `#bytes`, which may move. */
+  #room(count: number): number {
+    const at = this.#length;
+    this.#length += count;
+    if (this.#length > this.#bytes.length) {
+      const wider = new Uint8Array(Math.max(this.#length, 2 * this.#bytes.length));
+      wider.set(this.#bytes.subarray(0, at));
+      this.#bytes = wider;
+    }
+    return at;
+  }
+}

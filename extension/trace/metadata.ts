@@ -1,0 +1,454 @@
+// The message frames as typed values: what docs/stream-format.md calls Hello, Hooks, Names, … read from and written to bytes.
+import { MessageReader, MessageWriter } from './message.ts';
+
+/** Two clocks read together, ns. */
+export interface Clock {
+  readonly mono: bigint;
+  readonly wall: bigint;
+}
+
+export interface Hello {
+  readonly version: number;
+  readonly helper: string;
+  readonly buildId: string;
+  readonly host: string;
+  readonly bootId: string;
+  readonly release: string;
+  readonly machine: string;
+  readonly cpus: number;
+  readonly clock: Clock | undefined;
+  readonly textBase: bigint;
+  readonly filter: string;
+  readonly args: readonly string[];
+  readonly kernelVersion: string;
+}
+
+export const hookKinds = ['kprobe', 'kprobe.multi', 'tracepoint', 'BPF entry', 'BPF verdict', 'lineage'] as const;
+export type HookKind = (typeof hookKinds)[number] | 'unknown';
+
+export interface Hook {
+  readonly id: number;
+  readonly kind: HookKind;
+  readonly function: string;
+  /** Empty for vmlinux. */
+  readonly module: string;
+  /** 0 when unknown. */
+  readonly address: bigint;
+  readonly prototype: string;
+  readonly skbArgument: number;
+}
+
+export interface Netns {
+  readonly inum: number;
+  readonly name: string;
+  readonly cookie: bigint;
+  readonly pod: string;
+  readonly container: string;
+}
+export interface Iface {
+  readonly netns: number;
+  readonly ifindex: number;
+  readonly name: string;
+  readonly kind: string;
+}
+export interface Task {
+  readonly pid: number;
+  readonly comm: string;
+}
+export interface Names {
+  readonly netns: readonly Netns[];
+  readonly iface: readonly Iface[];
+  readonly task: readonly Task[];
+}
+
+export interface KernelSymbol {
+  readonly address: bigint;
+  /** 0 when unknown. */
+  readonly size: number;
+  readonly name: string;
+  readonly module: string;
+}
+export interface Stack {
+  readonly id: number;
+  /** Innermost first. */
+  readonly addresses: readonly bigint[];
+}
+export interface Reason {
+  readonly value: number;
+  readonly name: string;
+}
+
+/** Why events were lost, in the stream's numbering. */
+export const gapCauses = [
+  'ring buffer full',
+  'probe missed',
+  'recursion',
+  'table full',
+  'reader too slow',
+  'limit reached',
+] as const;
+export interface Gap {
+  readonly lost: number;
+  readonly cpu: number;
+  /** CLOCK_MONOTONIC ns. */
+  readonly from: bigint;
+  readonly to: bigint;
+  readonly cause: string;
+}
+
+export const hookStates = ['attached', 'skipped', 'gone', 'shed'] as const;
+export type HookState = (typeof hookStates)[number] | 'unknown';
+export interface HookStatus {
+  /** 0 for a hook that was skipped before it had a place in the hook table. */
+  readonly id: number;
+  readonly state: HookState;
+  readonly reason: string;
+  readonly function: string;
+  readonly module: string;
+}
+
+export interface Progress {
+  /** "functions", "load", "attach", "live", "detach". */
+  readonly phase: string;
+  readonly done: number;
+  readonly total: number;
+}
+export interface Counters {
+  /** CLOCK_MONOTONIC ns. */
+  readonly mono: bigint;
+  readonly sent: number;
+  readonly delivered: number;
+  readonly lost: number;
+  readonly packets: number;
+  readonly following: number;
+  readonly hits: number;
+  readonly runNs: number;
+}
+export interface End {
+  readonly cause: string;
+  readonly total: Counters | undefined;
+  readonly error: string;
+}
+export interface Context {
+  readonly node: string;
+  readonly filter: string;
+  /** Wall clock ns, 0 when not said. */
+  readonly savedNs: bigint;
+  readonly tool: string;
+  readonly title: string;
+}
+
+/** Reads every field of a message: `take(field)` returns false for one that it doesn't know. */
+function each(reader: MessageReader, take: (field: number) => boolean): void {
+  while (reader.next()) if (!take(reader.field)) reader.skip();
+}
+
+/** Collects one repeated sub-message of a frame. */
+function repeated<T>(reader: MessageReader, field: number, read: (item: MessageReader) => T): T[] {
+  const items: T[] = [];
+  each(reader, (at) => at === field && items.push(read(reader.message())) > 0);
+  return items;
+}
+
+export function readClock(r: MessageReader): Clock {
+  let mono = 0n;
+  let wall = 0n;
+  each(r, (field) => {
+    if (field === 1) mono = r.bigFixed64();
+    else if (field === 2) wall = r.bigFixed64();
+    else return false;
+    return true;
+  });
+  return { mono, wall };
+}
+
+export function readHello(r: MessageReader): Hello {
+  const text = new Map<number, string>();
+  const args: string[] = [];
+  let version = 0;
+  let cpus = 0;
+  let clock: Clock | undefined;
+  let textBase = 0n;
+  each(r, (field) => {
+    if (field === 1) version = r.uint32();
+    else if (field === 8) cpus = r.uint32();
+    else if (field === 9) clock = readClock(r.message());
+    else if (field === 10) textBase = r.bigFixed64();
+    else if (field === 12) args.push(r.string());
+    else if (field <= 13) text.set(field, r.string());
+    else return false;
+    return true;
+  });
+  const get = (field: number): string => text.get(field) ?? '';
+  return {
+    version,
+    helper: get(2),
+    buildId: get(3),
+    host: get(4),
+    bootId: get(5),
+    release: get(6),
+    machine: get(7),
+    cpus,
+    clock,
+    textBase,
+    filter: get(11),
+    args,
+    kernelVersion: get(13),
+  };
+}
+
+function readHook(r: MessageReader): Hook {
+  let id = 0;
+  let kind = 0;
+  let name = '';
+  let module = '';
+  let address = 0n;
+  let prototype = '';
+  let skbArgument = 0;
+  each(r, (field) => {
+    if (field === 1) id = r.uint32();
+    else if (field === 2) kind = r.uint32();
+    else if (field === 3) name = r.string();
+    else if (field === 4) module = r.string();
+    else if (field === 5) address = r.bigFixed64();
+    else if (field === 6) prototype = r.string();
+    else if (field === 7) skbArgument = r.uint32();
+    else return false;
+    return true;
+  });
+  return { id, kind: hookKinds[kind] ?? 'unknown', function: name, module, address, prototype, skbArgument };
+}
+
+export function readHooks(r: MessageReader): Hook[] {
+  return repeated(r, 1, readHook);
+}
+
+function readNetns(r: MessageReader): Netns {
+  let inum = 0;
+  let name = '';
+  let cookie = 0n;
+  let pod = '';
+  let container = '';
+  each(r, (field) => {
+    if (field === 1) inum = r.uint32();
+    else if (field === 2) name = r.string();
+    else if (field === 3) cookie = r.bigFixed64();
+    else if (field === 4) pod = r.string();
+    else if (field === 5) container = r.string();
+    else return false;
+    return true;
+  });
+  return { inum, name, cookie, pod, container };
+}
+
+function readIface(r: MessageReader): Iface {
+  let netns = 0;
+  let ifindex = 0;
+  let name = '';
+  let kind = '';
+  each(r, (field) => {
+    if (field === 1) netns = r.uint32();
+    else if (field === 2) ifindex = r.uint32();
+    else if (field === 3) name = r.string();
+    else if (field === 4) kind = r.string();
+    else return false;
+    return true;
+  });
+  return { netns, ifindex, name, kind };
+}
+
+function readTask(r: MessageReader): Task {
+  let pid = 0;
+  let comm = '';
+  each(r, (field) => {
+    if (field === 1) pid = r.uint32();
+    else if (field === 2) comm = r.string();
+    else return false;
+    return true;
+  });
+  return { pid, comm };
+}
+
+export function readNames(r: MessageReader): Names {
+  const netns: Netns[] = [];
+  const iface: Iface[] = [];
+  const task: Task[] = [];
+  each(r, (field) => {
+    if (field === 1) netns.push(readNetns(r.message()));
+    else if (field === 2) iface.push(readIface(r.message()));
+    else if (field === 3) task.push(readTask(r.message()));
+    else return false;
+    return true;
+  });
+  return { netns, iface, task };
+}
+
+function readSymbol(r: MessageReader): KernelSymbol {
+  let address = 0n;
+  let size = 0;
+  let name = '';
+  let module = '';
+  each(r, (field) => {
+    if (field === 1) address = r.bigFixed64();
+    else if (field === 2) size = r.count();
+    else if (field === 3) name = r.string();
+    else if (field === 4) module = r.string();
+    else return false;
+    return true;
+  });
+  return { address, size, name, module };
+}
+
+export function readSymbols(r: MessageReader): KernelSymbol[] {
+  return repeated(r, 1, readSymbol);
+}
+
+function readStack(r: MessageReader): Stack {
+  let id = 0;
+  const addresses: bigint[] = [];
+  each(r, (field) => {
+    if (field === 1) id = r.uint32();
+    else if (field === 2) for (const address of r.fixed64List()) addresses.push(address);
+    else return false;
+    return true;
+  });
+  return { id, addresses };
+}
+
+export function readStacks(r: MessageReader): Stack[] {
+  return repeated(r, 1, readStack);
+}
+
+function readReason(r: MessageReader): Reason {
+  let value = 0;
+  let name = '';
+  each(r, (field) => {
+    if (field === 1) value = r.uint32();
+    else if (field === 2) name = r.string();
+    else return false;
+    return true;
+  });
+  return { value, name };
+}
+
+export function readReasons(r: MessageReader): Reason[] {
+  return repeated(r, 1, readReason);
+}
+
+export function readGap(r: MessageReader): Gap {
+  let lost = 0;
+  let cpu = 0;
+  let from = 0n;
+  let to = 0n;
+  let cause = 0;
+  each(r, (field) => {
+    if (field === 1) lost = r.count();
+    else if (field === 2) cpu = r.uint32();
+    else if (field === 3) from = r.bigFixed64();
+    else if (field === 4) to = r.bigFixed64();
+    else if (field === 5) cause = r.uint32();
+    else return false;
+    return true;
+  });
+  return { lost, cpu, from, to, cause: gapCauses[cause] ?? `cause ${cause}` };
+}
+
+function readHookStatus(r: MessageReader): HookStatus {
+  let id = 0;
+  let state = 0;
+  let reason = '';
+  let name = '';
+  let module = '';
+  each(r, (field) => {
+    if (field === 1) id = r.uint32();
+    else if (field === 2) state = r.uint32();
+    else if (field === 3) reason = r.string();
+    else if (field === 4) name = r.string();
+    else if (field === 5) module = r.string();
+    else return false;
+    return true;
+  });
+  return { id, state: hookStates[state] ?? 'unknown', reason, function: name, module };
+}
+
+export function readStatus(r: MessageReader): HookStatus[] {
+  return repeated(r, 1, readHookStatus);
+}
+
+export function readProgress(r: MessageReader): Progress {
+  let phase = '';
+  let done = 0;
+  let total = 0;
+  each(r, (field) => {
+    if (field === 1) phase = r.string();
+    else if (field === 2) done = r.uint32();
+    else if (field === 3) total = r.uint32();
+    else return false;
+    return true;
+  });
+  return { phase, done, total };
+}
+
+export function readCounters(r: MessageReader): Counters {
+  let mono = 0n;
+  const counts = new Map<number, number>();
+  each(r, (field) => {
+    if (field === 1) mono = r.bigFixed64();
+    else if (field <= 8) counts.set(field, r.count());
+    else return false;
+    return true;
+  });
+  const get = (field: number): number => counts.get(field) ?? 0;
+  return {
+    mono,
+    sent: get(2),
+    delivered: get(3),
+    lost: get(4),
+    packets: get(5),
+    following: get(6),
+    hits: get(7),
+    runNs: get(8),
+  };
+}
+
+export function readEnd(r: MessageReader): End {
+  let cause = '';
+  let total: Counters | undefined;
+  let error = '';
+  each(r, (field) => {
+    if (field === 1) cause = r.string();
+    else if (field === 2) total = readCounters(r.message());
+    else if (field === 3) error = r.string();
+    else return false;
+    return true;
+  });
+  return { cause, total, error };
+}
+
+export function readContext(r: MessageReader): Context {
+  let node = '';
+  let filter = '';
+  let savedNs = 0n;
+  let tool = '';
+  let title = '';
+  each(r, (field) => {
+    if (field === 1) node = r.string();
+    else if (field === 2) filter = r.string();
+    else if (field === 3) savedNs = r.bigFixed64();
+    else if (field === 4) tool = r.string();
+    else if (field === 5) title = r.string();
+    else return false;
+    return true;
+  });
+  return { node, filter, savedNs, tool, title };
+}
+
+export function writeContext(context: Context): Uint8Array {
+  return new MessageWriter()
+    .string(1, context.node)
+    .string(2, context.filter)
+    .fixed64(3, context.savedNs)
+    .string(4, context.tool)
+    .string(5, context.title)
+    .finish();
+}

@@ -1,0 +1,207 @@
+// Decodes a batch of event records straight into the store's columns: no object an event.
+import { ByteReader } from './bytes.ts';
+import { eventFlag } from './columns.ts';
+import type { TraceStore } from './store.ts';
+
+/** Bits of a record's parts mask, in the order of the parts. */
+export const part = {
+  packet: 1 << 0,
+  cpu: 1 << 1,
+  task: 1 << 2,
+  skb: 1 << 3,
+  netns: 1 << 4,
+  ifindex: 1 << 5,
+  mark: 1 << 6,
+  len: 1 << 7,
+  protocol: 1 << 8,
+  tuple: 1 << 9,
+  caller: 1 << 10,
+  stack: 1 << 11,
+  drop: 1 << 12,
+  verdict: 1 << 13,
+  parent: 1 << 14,
+  free: 1 << 15,
+  tcpFlags: 1 << 16,
+} as const;
+
+const knownParts = 2 ** 17 - 1;
+
+/**
+ * Decodes an events payload into the store; `origin` is the payload's place in the stream, for messages. Throws a FormatError
+ * at the first record that isn't whole and sound; the records before it are in the store. Returns how many records it took.
+ */
+export function decodeBatch(store: TraceStore, payload: Uint8Array, origin: number): number {
+  const reader = new ByteReader(payload, origin);
+  const count = reader.varint53('the number of events');
+  reader.fixed64("the batch's base time");
+  const base = store.relative(reader.big());
+  const batch = new Batch(store, reader, base);
+  for (let i = 0; i < count; i++) batch.record();
+  if (reader.left > 0) reader.fail(`${reader.left} bytes after the last event of a batch`);
+  return count;
+}
+
+class Batch {
+  readonly #start: number;
+  #time: number;
+  #idLo = 0;
+  #idHi = 0;
+  /** The current packet's lane, −1 while it has none. */
+  #lane = -1;
+  #cpu = 0;
+  #task = 0;
+
+  constructor(
+    private readonly store: TraceStore,
+    private readonly reader: ByteReader,
+    base: number,
+  ) {
+    this.#start = store.columns.length;
+    this.#time = base;
+  }
+
+  /** Reads one record to its end, then appends it: a record that is cut leaves nothing behind. */
+  record(): void {
+    const { store, reader } = this;
+    const { columns, packets } = store;
+    const parts = reader.varint32("an event's parts");
+    if (parts > knownParts) reader.fail(`an event with parts 0x${parts.toString(16)} that this version doesn't know`);
+    const time = this.#time + reader.zigzag53("an event's time");
+    if (!Number.isSafeInteger(time)) reader.fail("an event's time is out of range");
+    const hook = reader.varint32("an event's hook");
+
+    if ((parts & part.packet) !== 0) {
+      reader.varint("an event's packet");
+      this.#idLo = reader.lo;
+      this.#idHi = reader.hi;
+      this.#lane = packets.find(reader.lo, reader.hi) ?? -1;
+    }
+    if (this.#idLo === 0 && this.#idHi === 0) reader.fail('an event without a packet');
+    if ((parts & part.cpu) !== 0) this.#cpu = reader.varint32("an event's CPU");
+    if (this.#cpu > 0xffff) reader.fail("an event's CPU is beyond 65535");
+    if ((parts & part.task) !== 0) this.#task = reader.varint32("an event's task");
+
+    let skb = 0;
+    let netns = 0;
+    let ifindex = 0;
+    let mark = 0;
+    let len = 0;
+    let protocol = 0;
+    let tuple = 0;
+    let tcpFlags = 0;
+    const previous = this.#lane < 0 ? -1 : packets.tail(this.#lane);
+    if (previous >= this.#start) {
+      const from = columns.chunk(previous);
+      const row = columns.row(previous);
+      skb = from.skb[row] ?? 0;
+      const place = from.place[row] ?? 0;
+      netns = store.places.hi(place);
+      ifindex = store.places.lo(place);
+      mark = from.mark[row] ?? 0;
+      len = from.len[row] ?? 0;
+      protocol = from.protocol[row] ?? 0;
+      tuple = from.tuple[row] ?? 0;
+      tcpFlags = from.tcpFlags[row] ?? 0;
+    }
+    if ((parts & part.skb) !== 0) {
+      reader.fixed64("an event's skb");
+      skb = store.addresses.intern(reader.lo, reader.hi);
+    }
+    if ((parts & part.netns) !== 0) netns = reader.varint32("an event's netns");
+    if ((parts & part.ifindex) !== 0) ifindex = reader.varint32("an event's ifindex");
+    if ((parts & part.mark) !== 0) mark = reader.varint32("an event's mark");
+    if ((parts & part.len) !== 0) len = reader.varint32("an event's len");
+    if ((parts & part.protocol) !== 0) {
+      protocol = reader.varint32("an event's protocol");
+      if (protocol > 0xffff) reader.fail("an event's protocol is beyond 16 bits");
+    }
+    if ((parts & part.tuple) !== 0) tuple = this.#tuple();
+    let caller = 0;
+    if ((parts & part.caller) !== 0) caller = this.#address("an event's caller");
+    const stack = (parts & part.stack) !== 0 ? reader.varint32("an event's stack") : 0;
+    let reason = 0;
+    let location = 0;
+    if ((parts & part.drop) !== 0) {
+      reason = reader.varint32("an event's drop reason");
+      location = this.#address("an event's drop location");
+    }
+    let verdictLo = 0;
+    let verdictHi = 0;
+    if ((parts & part.verdict) !== 0) {
+      reader.zigzag64("an event's verdict");
+      verdictLo = reader.lo;
+      verdictHi = reader.hi;
+    }
+    let parentLo = 0;
+    let parentHi = 0;
+    let edge = 0;
+    if ((parts & part.parent) !== 0) {
+      reader.varint("an event's parent");
+      parentLo = reader.lo;
+      parentHi = reader.hi;
+      edge = reader.u8("an event's parent edge");
+    }
+    if ((parts & part.tcpFlags) !== 0) tcpFlags = reader.u8("an event's TCP flags");
+
+    // Everything of the record was there: append it.
+    const event = store.pushEvent();
+    this.#time = time;
+    if (this.#lane < 0) this.#lane = packets.lane(this.#idLo, this.#idHi);
+    const lane = this.#lane;
+    const into = columns.chunk(event);
+    const row = columns.row(event);
+    into.time[row] = time;
+    into.packet[row] = lane;
+    into.hook[row] = hook;
+    into.cpu[row] = this.#cpu;
+    into.task[row] = this.#task;
+    into.skb[row] = skb;
+    into.place[row] = store.places.intern(ifindex, netns);
+    into.mark[row] = mark;
+    into.len[row] = len;
+    into.protocol[row] = protocol;
+    into.tuple[row] = tuple;
+    into.tcpFlags[row] = tcpFlags;
+    into.caller[row] = caller;
+    into.stack[row] = stack;
+    let flags = 0;
+    if ((parts & part.drop) !== 0) {
+      flags |= eventFlag.drop;
+      if (packets.dropRow(lane) === undefined) store.droppedPackets++;
+      packets.setDropRow(lane, store.drops.push(event, reason, location, 0));
+    }
+    if ((parts & part.verdict) !== 0) {
+      flags |= eventFlag.verdict;
+      store.verdicts.push(event, verdictLo, verdictHi, 0);
+    }
+    if ((parts & part.parent) !== 0) {
+      flags |= eventFlag.parent;
+      packets.setParentRow(lane, store.parents.push(event, parentLo, parentHi, edge));
+    }
+    if ((parts & part.free) !== 0) flags |= eventFlag.free;
+    into.flags[row] = flags;
+    const before = packets.append(lane, event, time);
+    if (before !== undefined) columns.chunk(before).next[columns.row(before)] = event + 1;
+    if (tuple !== 0) packets.setLabelEvent(lane, event);
+    store.noteTime(time);
+  }
+
+  #tuple(): number {
+    const { reader } = this;
+    const family = reader.u8("a tuple's family");
+    if (family === 0) return 0;
+    if (family !== 4 && family !== 6) return reader.fail(`a tuple of family ${family}`);
+    const l4 = reader.u8("a tuple's protocol");
+    const addresses = reader.take(family === 4 ? 8 : 32, "a tuple's addresses");
+    const source = reader.u16("a tuple's source port");
+    return this.store.tuples.intern(family, l4, addresses, source, reader.u16("a tuple's destination port"));
+  }
+
+  /** An address that was sent relative to the kernel's text, interned. */
+  #address(what: string): number {
+    const { store, reader } = this;
+    reader.zigzag64(what);
+    const lo = reader.lo + store.textBaseLo;
+    return store.addresses.intern(lo >>> 0, (reader.hi + store.textBaseHi + (lo > 0xffff_ffff ? 1 : 0)) >>> 0);
+  }
+}

@@ -1,0 +1,212 @@
+// What the stream says about things that events only name by number: hooks, namespaces, interfaces, tasks, symbols, reasons,
+// stacks. Each table has a ceiling, so that a hostile stream can't grow them without bound.
+import { LimitError } from './error.ts';
+import { layers } from '../protocol/timeline.ts';
+import { layerOf } from './layer.ts';
+import type { Hook, HookStatus, Iface, KernelSymbol, Names, Netns, Reason, Stack } from './metadata.ts';
+
+/** Ceilings of the tables, far above what any kernel has. Exceeding one throws a LimitError. */
+export const limits = {
+  hooks: 1 << 18,
+  names: 1 << 20,
+  symbols: 1 << 20,
+  reasons: 1 << 16,
+  stackFrames: 1 << 23,
+  gaps: 1 << 18,
+  clocks: 1 << 18,
+} as const;
+
+function bounded<K, V>(map: Map<K, V>, key: K, value: V, limit: number, what: string): void {
+  if (map.size >= limit && !map.has(key)) throw new LimitError(`more than ${limit} ${what}`);
+  map.set(key, value);
+}
+
+/** Hook table and what became of the hooks. */
+export class HookTable {
+  readonly #byId = new Map<number, Hook>();
+  readonly #layer = new Map<number, number>();
+  readonly #status = new Map<number, HookStatus>();
+  readonly #skipped: HookStatus[] = [];
+  /** Grows whenever the table does, for caches. */
+  generation = 0;
+
+  add(hooks: readonly Hook[]): void {
+    for (const hook of hooks) {
+      bounded(this.#byId, hook.id, hook, limits.hooks, 'hooks');
+      this.#layer.set(hook.id, layers.indexOf(layerOf(hook)));
+    }
+    this.generation++;
+  }
+
+  setStatus(statuses: readonly HookStatus[]): void {
+    for (const status of statuses) {
+      if (status.id !== 0) bounded(this.#status, status.id, status, limits.hooks, 'hook statuses');
+      else if (this.#skipped.length < limits.hooks) this.#skipped.push(status);
+      else throw new LimitError(`more than ${limits.hooks} skipped hooks`);
+    }
+  }
+
+  get(id: number): Hook | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** The hook's function, "hook 7" when the table doesn't have it. */
+  name(id: number): string {
+    return this.#byId.get(id)?.function ?? `hook ${id}`;
+  }
+
+  /** Index in `layers`. */
+  layer(id: number): number {
+    return this.#layer.get(id) ?? layers.length - 1;
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  all(): IterableIterator<Hook> {
+    return this.#byId.values();
+  }
+
+  /** The newest status of each hook, then those that never got into the hook table. */
+  statuses(): readonly HookStatus[] {
+    return [...this.#status.values(), ...this.#skipped];
+  }
+
+  countOf(state: HookStatus['state']): number {
+    let count = 0;
+    for (const status of this.#status.values()) if (status.state === state) count++;
+    for (const status of this.#skipped) if (status.state === state) count++;
+    return count;
+  }
+}
+
+/** Namespaces, interfaces and tasks; the newest name wins. */
+export class NameTable {
+  readonly #netns = new Map<number, Netns>();
+  readonly #iface = new Map<string, Iface>();
+  readonly #task = new Map<number, string>();
+  /** Grows when a namespace's or an interface's name changed, for caches. */
+  generation = 0;
+
+  add(names: Names): void {
+    for (const netns of names.netns) bounded(this.#netns, netns.inum, netns, limits.names, 'network namespaces');
+    for (const iface of names.iface) {
+      bounded(this.#iface, `${iface.netns}/${iface.ifindex}`, iface, limits.names, 'interfaces');
+    }
+    for (const task of names.task) bounded(this.#task, task.pid, task.comm, limits.names, 'tasks');
+    if (names.netns.length + names.iface.length > 0) this.generation++;
+  }
+
+  netnsEntry(inum: number): Netns | undefined {
+    return this.#netns.get(inum);
+  }
+
+  /** Name, else pod or container, else the inode number; empty for 0. */
+  netns(inum: number): string {
+    if (inum === 0) return '';
+    const entry = this.#netns.get(inum);
+    const known = [entry?.name, entry?.pod, entry?.container].find((name) => name !== undefined && name !== '');
+    return known ?? String(inum);
+  }
+
+  ifaceEntry(netns: number, ifindex: number): Iface | undefined {
+    return this.#iface.get(`${netns}/${ifindex}`);
+  }
+
+  /** Name, else "if 3"; empty for 0. */
+  iface(netns: number, ifindex: number): string {
+    if (ifindex === 0) return '';
+    const name = this.#iface.get(`${netns}/${ifindex}`)?.name ?? '';
+    return name === '' ? `if ${ifindex}` : name;
+  }
+
+  comm(pid: number): string {
+    return this.#task.get(pid) ?? '';
+  }
+}
+
+/** Kernel symbols: address → name + offset. */
+export class SymbolTable {
+  readonly #byAddress = new Map<bigint, KernelSymbol>();
+  #sorted: KernelSymbol[] | undefined;
+
+  add(symbols: readonly KernelSymbol[]): void {
+    for (const symbol of symbols) {
+      bounded(this.#byAddress, symbol.address, symbol, limits.symbols, 'symbols');
+    }
+    this.#sorted = undefined;
+  }
+
+  get size(): number {
+    return this.#byAddress.size;
+  }
+
+  /** The symbol that holds the address. O(log n), after one sort whenever symbols came. */
+  find(address: bigint): { readonly symbol: KernelSymbol; readonly offset: number } | undefined {
+    this.#sorted ??= [...this.#byAddress.values()].sort((a, b) => (a.address < b.address ? -1 : 1));
+    let low = 0;
+    let high = this.#sorted.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const symbol = this.#sorted[middle];
+      if (symbol !== undefined && symbol.address <= address) low = middle + 1;
+      else high = middle;
+    }
+    const symbol = this.#sorted[low - 1];
+    if (symbol === undefined) return undefined;
+    const offset = address - symbol.address;
+    // A symbol of unknown size reaches to the next one, but no function is longer than this.
+    const reach = symbol.size === 0 ? 0x10000n : BigInt(symbol.size);
+    // A return address after a call that never returns may be one past the end.
+    return offset <= reach ? { symbol, offset: Number(offset) } : undefined;
+  }
+
+  /** "kfree_skb_reason+0x2c", "nft_do_chain+0x1a [nf_tables]", or the bare address in hex. */
+  text(address: bigint): string {
+    const found = this.find(address);
+    if (found === undefined) return hex64(address);
+    const { symbol, offset } = found;
+    const at = offset === 0 ? '' : `+0x${offset.toString(16)}`;
+    return `${symbol.name}${at}${symbol.module === '' ? '' : ` [${symbol.module}]`}`;
+  }
+}
+
+/** A 64-bit address as "0xffff888003a2b400". */
+export function hex64(address: bigint): string {
+  return `0x${address.toString(16).padStart(16, '0')}`;
+}
+
+/** Drop reasons of the traced kernel. */
+export class ReasonTable {
+  readonly #byValue = new Map<number, string>();
+  generation = 0;
+
+  add(reasons: readonly Reason[]): void {
+    for (const { value, name } of reasons) bounded(this.#byValue, value, name, limits.reasons, 'drop reasons');
+    this.generation++;
+  }
+
+  name(value: number): string {
+    return this.#byValue.get(value) ?? `reason ${value}`;
+  }
+}
+
+/** Call stacks by id. */
+export class StackTable {
+  readonly #byId = new Map<number, readonly bigint[]>();
+  #frames = 0;
+
+  add(stacks: readonly Stack[]): void {
+    for (const stack of stacks) {
+      this.#frames += stack.addresses.length + 1;
+      if (this.#frames > limits.stackFrames) throw new LimitError(`more than ${limits.stackFrames} stack frames`);
+      this.#byId.set(stack.id, stack.addresses);
+    }
+  }
+
+  /** Innermost first; empty for an unknown id. */
+  get(id: number): readonly bigint[] {
+    return this.#byId.get(id) ?? [];
+  }
+}
