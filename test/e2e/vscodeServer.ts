@@ -189,11 +189,12 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
-/** This process' environment less what would change how VS Code or its extension host run. */
+/** This process' environment less what would change how VS Code or its extension host run, and without an extension gallery. */
 function environment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(VSCODE_|VITEST|NODE_OPTIONS$|NODE_ENV$|npm_)/.test(name)),
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !/^(VSCODE_|VITEST|NODE_OPTIONS$|NODE_ENV$|npm_)/.test(name),
   );
+  return { ...Object.fromEntries(kept), EXTENSIONS_GALLERY: '{"serviceUrl":""}' };
 }
 
 async function readLogs(folder: string): Promise<string> {
