@@ -54,8 +54,8 @@ export class NodesView implements vscode.TreeDataProvider<NodeItem>, vscode.Disp
     return item;
   }
 
-  async getChildren(node?: NodeItem): Promise<readonly NodeItem[]> {
-    return node ? [] : listNodes(this.state, await this.configured(), process.platform === 'linux');
+  async getChildren(node?: NodeItem): Promise<NodeItem[]> {
+    return node ? [] : [...listNodes(this.state, await this.configured(), process.platform === 'linux')];
   }
 
   dispose(): void {

@@ -2,6 +2,7 @@
 import * as vscode from 'vscode';
 import { openTraceFile } from '../trace/fileSource.ts';
 import type { TraceSource } from '../trace/source.ts';
+import { abortSignal } from './abortSignal.ts';
 import { TimelineHost, type TimelineActions } from './timelineHost.ts';
 import { timelineHtml, timelineOptions } from './timelinePage.ts';
 
@@ -10,30 +11,38 @@ class TraceDocument implements vscode.CustomDocument {
   constructor(
     readonly uri: vscode.Uri,
     readonly source: TraceSource,
+    private readonly closed: () => void,
   ) {}
+
   dispose(): void {
-    // The store is plain memory.
+    this.closed();
   }
 }
 
-/** Opens trace files read-only. */
+/** Opens trace files, to look at only. */
 export class TraceEditor implements vscode.CustomReadonlyEditorProvider<TraceDocument> {
   static readonly viewType = 'packetTrail.traceFile';
+  private readonly open = new Map<string, TraceSource>();
 
   constructor(
     private readonly extensionUri: vscode.Uri,
     private readonly actions: (uri: vscode.Uri) => TimelineActions,
-    private readonly opened: (source: TraceSource, uri: vscode.Uri) => void,
   ) {}
+
+  /** The trace of a file that is open; undefined when it isn't. */
+  find(uri: vscode.Uri): TraceSource | undefined {
+    return this.open.get(uri.toString());
+  }
 
   async openCustomDocument(
     uri: vscode.Uri,
     _context: unknown,
     token: vscode.CancellationToken,
   ): Promise<TraceDocument> {
+    const key = uri.toString();
     const source = await openTraceFile(uri.fsPath, abortSignal(token));
-    this.opened(source, uri);
-    return new TraceDocument(uri, source);
+    this.open.set(key, source);
+    return new TraceDocument(uri, source, () => this.open.delete(key));
   }
 
   resolveCustomEditor(document: TraceDocument, panel: vscode.WebviewPanel): void {
@@ -42,12 +51,4 @@ export class TraceEditor implements vscode.CustomReadonlyEditorProvider<TraceDoc
     panel.onDidDispose(() => host.dispose());
     panel.webview.html = timelineHtml(panel.webview, this.extensionUri);
   }
-}
-
-/** A cancellation token as the standard's signal, which the parts without VS Code understand. */
-export function abortSignal(token: vscode.CancellationToken): AbortSignal {
-  const controller = new AbortController();
-  if (token.isCancellationRequested) controller.abort();
-  else token.onCancellationRequested(() => controller.abort());
-  return controller.signal;
 }

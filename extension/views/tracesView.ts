@@ -63,7 +63,7 @@ export class TracesView implements vscode.TreeDataProvider<TraceItem>, vscode.Di
     }
   }
 
-  async getChildren(item?: TraceItem): Promise<readonly TraceItem[]> {
+  async getChildren(item?: TraceItem): Promise<TraceItem[]> {
     if (!item) {
       const groups = await Promise.all(
         (['Running', 'Unsaved', 'Saved'] as const).map(async (group): Promise<readonly TraceItem[]> =>
@@ -72,7 +72,7 @@ export class TracesView implements vscode.TreeDataProvider<TraceItem>, vscode.Di
       );
       return groups.flat();
     }
-    return item.kind === 'group' ? await this.members(item.group) : [];
+    return item.kind === 'group' ? [...(await this.members(item.group))] : [];
   }
 
   private async members(group: Group): Promise<readonly TraceItem[]> {

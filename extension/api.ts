@@ -1,0 +1,42 @@
+// What other extensions, and tests, may ask of Packet Trail. Versioned: a field is never taken away within a version.
+import type * as vscode from 'vscode';
+import { summarize } from './trace/summary.ts';
+import type { TraceSource } from './trace/source.ts';
+import type { TraceSummary, TrailRow } from './protocol/timeline.ts';
+import type { Traces } from './traces.ts';
+import type { TraceEditor } from './views/traceEditor.ts';
+
+/** A trace as others see it: to look at only. */
+export interface ApiTrace {
+  summary(): TraceSummary;
+  /** The hops of the packet with this index, in order of time. */
+  trail(lane: number): readonly TrailRow[];
+}
+
+/** The exports of the extension. */
+export interface PacketTrailApi {
+  readonly version: 1;
+  /** Traces that were started in this window. */
+  traces(): readonly ApiTrace[];
+  /** The trace of an open `.pkttrail` file; undefined when it isn't open. */
+  file(uri: vscode.Uri): ApiTrace | undefined;
+}
+
+/** Makes the exports. */
+export function packetTrailApi(traces: Traces, editor: TraceEditor): PacketTrailApi {
+  return {
+    version: 1,
+    traces: () => traces.all().map(({ source }) => apiTrace(source)),
+    file: (uri) => {
+      const source = editor.find(uri);
+      return source && apiTrace(source);
+    },
+  };
+}
+
+function apiTrace(source: TraceSource): ApiTrace {
+  return {
+    summary: () => summarize(source),
+    trail: (lane) => source.store.trail(lane, 0, Number.MAX_SAFE_INTEGER).rows,
+  };
+}

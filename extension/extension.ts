@@ -1,0 +1,60 @@
+// Packet Trail's entry point. `activate` is a table of contents: what there is, and how the parts are put together.
+import { join } from 'node:path';
+import * as vscode from 'vscode';
+import { packetTrailApi, type PacketTrailApi } from './api.ts';
+import { registerCommands } from './commands.ts';
+import { listHosts } from './nodes/hosts.ts';
+import { sshConfigFile } from './settings.ts';
+import { KernelSource } from './source/openSource.ts';
+import { State } from './state.ts';
+import { Traces } from './traces.ts';
+import { traceCommands } from './traceCommands.ts';
+import { NodesView } from './views/nodesView.ts';
+import { WindowPrompter } from './views/prompter.ts';
+import { TraceContext } from './views/traceContext.ts';
+import { TimelinePanels } from './views/timelinePanels.ts';
+import { TraceEditor } from './views/traceEditor.ts';
+import { TracesView } from './views/tracesView.ts';
+
+/** Called by VS Code when the first command runs or a trace file is opened. */
+export function activate(context: vscode.ExtensionContext): PacketTrailApi {
+  const log = vscode.window.createOutputChannel('Packet Trail', { log: true });
+  const state = new State(context.globalState);
+  const traces = new Traces(join(context.globalStorageUri.fsPath, 'recordings'));
+  const source = new KernelSource(context, log);
+  const configuredHosts = async (): Promise<readonly string[]> =>
+    (await listHosts({ configFile: sshConfigFile() })).map(({ name }) => name);
+  const nodes = new NodesView(state, configuredHosts);
+  const start = { extensionUri: context.extensionUri, log, prompter: new WindowPrompter() };
+  const commands = traceCommands({
+    context,
+    log,
+    state,
+    traces,
+    source,
+    nodes,
+    configuredHosts,
+    start,
+    panels: () => panels,
+  });
+  const panels = new TimelinePanels(context.extensionUri, traces, commands.actions);
+  const editor = new TraceEditor(context.extensionUri, commands.fileActions);
+
+  context.subscriptions.push(
+    log,
+    traces,
+    source,
+    nodes,
+    panels,
+    new TracesView(traces),
+    new TraceContext(traces),
+    registerCommands(commands.list, log),
+    vscode.window.registerCustomEditorProvider(TraceEditor.viewType, editor, {
+      supportsMultipleEditorsPerDocument: true,
+    }),
+    vscode.workspace.onDidChangeConfiguration((change) => {
+      if (change.affectsConfiguration('packetTrail.sshConfigFile')) nodes.refresh();
+    }),
+  );
+  return packetTrailApi(traces, editor);
+}

@@ -1,0 +1,203 @@
+// A live trace: the helper's bytes go into the store and the recording as they come. Knows neither SSH nor VS Code.
+import type { HelperProcess } from '../nodes/helperProcess.ts';
+import { NodeError, type NodeConnection } from '../nodes/node.ts';
+import type { TraceStatus } from '../protocol/timeline.ts';
+import { StreamDecoder } from './decoder.ts';
+import { TraceRecorder } from './file.ts';
+import type { End, Progress } from './metadata.ts';
+import type { TraceSource } from './source.ts';
+import { TraceStore } from './store.ts';
+
+/** Views are told at most this often that the trace grew. */
+const notifyMs = 100;
+
+/** What a live trace is made of. It owns the helper and the connection from then on. */
+export interface LiveParts {
+  /** The node's name as the person knows it. */
+  readonly node: string;
+  /** The filter in words; empty means every packet. */
+  readonly filter: string;
+  /** File to record into. */
+  readonly recording: string;
+  readonly helper: HelperProcess;
+  readonly connection: NodeConnection;
+}
+
+/** A trace that a node is sending. */
+export class LiveTrace implements TraceSource {
+  readonly store = new TraceStore();
+  /** Resolves when the first hooks are attached; rejects with a NodeError when the trace ends before. */
+  readonly started: Promise<void>;
+  /** Resolves when the trace is over: undefined when it ended as asked, else what a person should read. */
+  readonly failed: Promise<Error | undefined>;
+
+  #status: TraceStatus = 'starting';
+  #message = '';
+  #end: End | undefined;
+  #disposed = false;
+  #timer: NodeJS.Timeout | undefined;
+  readonly #listeners = new Set<() => void>();
+  readonly #progress = new Set<(progress: Progress) => void>();
+  readonly #decoder: StreamDecoder;
+  #go: () => void = () => undefined;
+
+  private constructor(
+    private readonly parts: LiveParts,
+    private readonly recorder: TraceRecorder,
+  ) {
+    this.#decoder = new StreamDecoder(this.store, {
+      onFrame: (frame) => recorder.append(frame),
+      onProgress: (progress) => this.#onProgress(progress),
+      onEnd: (end) => (this.#end = end),
+    });
+    const going = new Promise<void>((resolve) => (this.#go = resolve));
+    this.failed = this.#read();
+    this.started = Promise.race([
+      going,
+      this.failed.then((error) => {
+        throw error ?? new NodeError('cancelled', parts.node, 'The trace was stopped before it began.', '');
+      }),
+    ]);
+    // Whoever waits for the start sees the rejection; nobody has to.
+    this.started.catch(() => undefined);
+  }
+
+  /**
+   * Begins to read the helper's stream and to record it.
+   * @throws when the recording can't be made; the helper is ended then
+   */
+  static async record(parts: LiveParts): Promise<LiveTrace> {
+    try {
+      const recorder = await TraceRecorder.create(parts.recording, {
+        node: parts.node,
+        filter: parts.filter,
+        title: titleOf(parts.node, parts.filter),
+      });
+      return new LiveTrace(parts, recorder);
+    } catch (error) {
+      parts.connection.dispose();
+      throw error;
+    }
+  }
+
+  get title(): string {
+    return titleOf(this.parts.node, this.parts.filter);
+  }
+  get node(): string {
+    return this.parts.node;
+  }
+  get filter(): string {
+    return this.parts.filter;
+  }
+  get status(): TraceStatus {
+    return this.#status;
+  }
+  get message(): string {
+    return this.#message;
+  }
+
+  onChange(listener: () => void): { dispose(): void } {
+    this.#listeners.add(listener);
+    return { dispose: () => void this.#listeners.delete(listener) };
+  }
+
+  /** Calls back with each step of starting and ending. */
+  onProgress(listener: (progress: Progress) => void): { dispose(): void } {
+    this.#progress.add(listener);
+    return { dispose: () => void this.#progress.delete(listener) };
+  }
+
+  /** Ends the trace on the node and resolves when nothing of it is left there; rejects with what went wrong. */
+  async stop(): Promise<void> {
+    const error = await this.parts.helper.stop();
+    await this.failed;
+    if (error) throw error;
+  }
+
+  async pause(paused: boolean): Promise<void> {
+    if (this.#status !== 'live' && this.#status !== 'paused') return;
+    await (paused ? this.parts.helper.pause() : this.parts.helper.resume());
+    this.#set(paused ? 'paused' : 'live', '');
+  }
+
+  /** Writes what has come so far, so that the recording on disk is whole. */
+  async flush(): Promise<void> {
+    await this.recorder.flush();
+  }
+
+  /** Ends at once: the closed channel ends the helper, and the kernel removes its probes. */
+  dispose(): void {
+    this.#disposed = true;
+    this.parts.connection.dispose();
+    this.#listeners.clear();
+    this.#progress.clear();
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  async #read(): Promise<Error | undefined> {
+    let error: Error | undefined;
+    try {
+      for await (const chunk of this.parts.helper.stdout) {
+        this.#decoder.feed(chunk);
+        this.#notifySoon();
+      }
+    } catch (reason) {
+      error = reason instanceof Error ? reason : new Error(String(reason));
+      // Nothing sound can come any more: closing the connection ends the helper.
+      this.parts.connection.dispose();
+    }
+    const ended = await this.parts.helper.ended;
+    try {
+      await this.recorder.close();
+    } catch (reason) {
+      error ??= reason instanceof Error ? reason : new Error(String(reason));
+    }
+    error ??= this.#disposed ? undefined : ended;
+    this.parts.connection.dispose();
+    if (error) this.#set('failed', textOf(error));
+    else this.#set('ended', this.#endText());
+    return error;
+  }
+
+  #endText(): string {
+    if (!this.#end) return '';
+    const { cause, error } = this.#end;
+    if (error) return error;
+    if (cause === 'limit') return 'The event limit was reached.';
+    if (cause === 'duration') return 'The time was over.';
+    return '';
+  }
+
+  #onProgress(progress: Progress): void {
+    for (const listener of this.#progress) listener(progress);
+    if (progress.phase !== 'live' || this.#status !== 'starting') return;
+    this.#set('live', '');
+    this.#go();
+  }
+
+  #set(status: TraceStatus, message: string): void {
+    this.#status = status;
+    this.#message = message;
+    this.#notify();
+  }
+
+  #notifySoon(): void {
+    if (this.#disposed) return;
+    this.#timer ??= setTimeout(() => this.#notify(), notifyMs);
+  }
+
+  #notify(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+function titleOf(node: string, filter: string): string {
+  return filter ? `${node}: ${filter}` : node;
+}
+
+function textOf(error: Error): string {
+  return error instanceof NodeError ? `${error.message} ${error.mend}`.trim() : error.message;
+}

@@ -1,0 +1,257 @@
+// What the commands about nodes and traces do.
+import { basename } from 'node:path';
+import * as vscode from 'vscode';
+import { showFailure, type Command } from './commands.ts';
+import { traceSettings } from './settings.ts';
+import type { KernelSource } from './source/openSource.ts';
+import type { State } from './state.ts';
+import { LiveTrace } from './trace/live.ts';
+import type { TraceSource } from './trace/source.ts';
+import { kernelOf } from './trace/summary.ts';
+import { isLive, type OpenTrace, type Traces } from './traces.ts';
+import { askFilter, everyPacket, filterText, type TraceFilter } from './views/askFilter.ts';
+import { showCheck } from './views/checkView.ts';
+import { showHooks } from './views/hooksView.ts';
+import type { NodeItem, NodesView } from './views/nodesView.ts';
+import { askTarget, pickNode } from './views/pickNode.ts';
+import { BadFilter, checkFilterHere, checkNode, startTrace, type StartContext } from './views/startTrace.ts';
+import type { TimelineActions } from './views/timelineHost.ts';
+import type { TimelinePanels } from './views/timelinePanels.ts';
+import type { TraceItem } from './views/tracesView.ts';
+
+/** What the commands work on. */
+export interface CommandContext {
+  readonly context: vscode.ExtensionContext;
+  readonly log: vscode.LogOutputChannel;
+  readonly state: State;
+  readonly traces: Traces;
+  readonly source: KernelSource;
+  readonly nodes: NodesView;
+  readonly configuredHosts: () => Promise<readonly string[]>;
+  readonly start: StartContext;
+  /** A function, because the panels in turn need {@link TraceCommands.actions}. */
+  readonly panels: () => TimelinePanels;
+}
+
+/** The commands, and what timelines call back. */
+export interface TraceCommands {
+  readonly list: readonly Command[];
+  readonly actions: (trace: OpenTrace) => TimelineActions;
+  readonly fileActions: (uri: vscode.Uri) => TimelineActions;
+}
+
+/** Makes the commands. */
+export function traceCommands(at: CommandContext): TraceCommands {
+  const { traces, state, log } = at;
+  const noTrace = (): string | undefined =>
+    traces.all().length ? undefined : 'There is no trace yet. Packet Trail: Start Trace begins one.';
+
+  const openSource = async (source: TraceSource, event: number, beside: boolean): Promise<string> => {
+    const { store } = source;
+    return await at.source.openHook(store.hookOf(event), kernelOf(store), { beside });
+  };
+
+  const list: Command[] = [
+    { id: 'startTrace', run: (argument) => start(at, nodeTarget(argument)) },
+    {
+      id: 'stopTrace',
+      unavailable: () => (traces.live().length ? undefined : 'No trace is running.'),
+      run: async (argument) => {
+        const trace = traceOf(argument) ?? (await pickTrace(traces, traces.live(), 'Stop which trace?'));
+        await trace?.source.stop();
+      },
+    },
+    {
+      id: 'saveTraceAs',
+      unavailable: noTrace,
+      run: async (argument) => {
+        const trace = traceOf(argument) ?? (await pickTrace(traces, traces.all(), 'Save which trace?'));
+        if (trace) await save(at, trace);
+      },
+    },
+    { id: 'openTrace', run: openTrace },
+    {
+      id: 'showTrace',
+      unavailable: noTrace,
+      run: (argument) => {
+        const trace = traceOf(argument) ?? traces.current();
+        if (trace) at.panels().show(trace);
+      },
+    },
+    {
+      id: 'discardTrace',
+      run: async (argument) => {
+        const trace = traceOf(argument);
+        if (!trace) return;
+        const discard = 'Discard';
+        const question = `Discard the trace ${trace.source.title}? It was not saved.`;
+        if ((await vscode.window.showWarningMessage(question, { modal: true }, discard)) !== discard) return;
+        at.panels().close(trace);
+        await traces.discard(trace);
+      },
+    },
+    {
+      id: 'addNode',
+      run: async () => {
+        const target = await askTarget();
+        if (target === undefined) return;
+        await state.remember(target, undefined);
+        at.nodes.refresh();
+      },
+    },
+    {
+      id: 'forgetNode',
+      run: async (argument) => {
+        const target = nodeTarget(argument);
+        if (target === undefined) return;
+        await state.forget(target);
+        at.nodes.refresh();
+      },
+    },
+    {
+      id: 'checkNode',
+      run: async (argument) => {
+        const target = nodeTarget(argument) ?? (await pickNode(state, await at.configuredHosts()));
+        if (target !== undefined) await showCheck(target, await checkNode(at.start, target));
+      },
+    },
+    { id: 'refreshNodes', run: () => at.nodes.refresh() },
+    {
+      id: 'showHooks',
+      unavailable: noTrace,
+      run: async () => {
+        const trace = traces.current();
+        if (trace) await showHooks(trace.source, at.source);
+      },
+    },
+    { id: 'chooseKernelSource', run: () => at.source.choose() },
+    { id: 'rebuildSourceIndex', run: () => at.source.rebuild() },
+    { id: 'showLog', run: () => log.show() },
+  ];
+
+  return {
+    list,
+    actions: (trace) => ({ openSource, save: () => save(at, trace) }),
+    fileActions: (uri) => ({
+      openSource,
+      save: async () => {
+        const target = await askWhere(basename(uri.path));
+        if (target) await vscode.workspace.fs.copy(uri, target, { overwrite: true });
+      },
+    }),
+  };
+}
+
+async function start(at: CommandContext, given: string | undefined): Promise<void> {
+  const { state, log } = at;
+  const target = given ?? (await pickNode(state, await at.configuredHosts()));
+  if (target === undefined) return;
+  const lastFilter = state.recentNodes().find((node) => node.target === target)?.lastFilter ?? '';
+  let filter: TraceFilter | undefined = { ...everyPacket, expression: lastFilter };
+  let problem: string | undefined;
+  for (;;) {
+    filter = await askFilter({
+      node: target,
+      initial: filter,
+      recent: state.recentFilters(),
+      check: (expression) => checkFilterHere(at.context.extensionUri, expression),
+      ...(problem === undefined ? {} : { problem }),
+    });
+    if (!filter) return;
+    try {
+      await run(at, target, filter);
+      return;
+    } catch (error) {
+      if (!(error instanceof BadFilter)) throw error;
+      problem = error.message;
+      log.warn(`${target}: the filter "${filter.expression}" was refused: ${problem}`);
+    }
+  }
+}
+
+async function run(at: CommandContext, target: string, filter: TraceFilter): Promise<void> {
+  const { state, traces, log, nodes } = at;
+  const recording = await traces.newRecording(target);
+  const live = await startTrace(at.start, {
+    target,
+    filter,
+    settings: traceSettings(),
+    record: (helper, connection) =>
+      LiveTrace.record({ node: target, filter: filterText(filter), recording, helper, connection }),
+  });
+  const trace: OpenTrace = {
+    source: live,
+    recording,
+    flush: () => live.flush(),
+    dispose: () => live.dispose(),
+  };
+  traces.add(trace);
+  at.panels().show(trace);
+  await state.remember(target, filter.expression);
+  nodes.refresh();
+  live.failed.then(
+    (error) => {
+      if (error) showFailure(error, log);
+    },
+    (error: unknown) => showFailure(error, log),
+  );
+}
+
+function nodeTarget(argument: unknown): string | undefined {
+  if (typeof argument === 'string') return argument;
+  const target = (argument as Partial<NodeItem> | undefined)?.target;
+  return typeof target === 'string' ? target : undefined;
+}
+
+function traceOf(argument: unknown): OpenTrace | undefined {
+  const item = argument as TraceItem | undefined;
+  return item?.kind === 'trace' ? item.trace : undefined;
+}
+
+async function pickTrace(
+  traces: Traces,
+  among: readonly OpenTrace[],
+  placeHolder: string,
+): Promise<OpenTrace | undefined> {
+  const current = traces.current();
+  if (current && among.includes(current)) return current;
+  if (among.length <= 1) return among[0];
+  const picks = among.map((trace) => ({ label: trace.source.title, description: trace.source.filter, trace }));
+  return (await vscode.window.showQuickPick(picks, { title: 'Packet Trail', placeHolder }))?.trace;
+}
+
+async function askWhere(name: string): Promise<vscode.Uri | undefined> {
+  const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
+  return await vscode.window.showSaveDialog({
+    title: 'Save Trace',
+    filters: { 'Packet Trail': ['pkttrail'] },
+    ...(folder ? { defaultUri: vscode.Uri.joinPath(folder, name) } : {}),
+  });
+}
+
+async function save({ traces }: CommandContext, trace: OpenTrace): Promise<void> {
+  const target = await askWhere(basename(trace.recording));
+  if (!target) return;
+  if (target.scheme !== 'file') throw new Error(`A trace can't be saved to ${target.toString()}. Pick a local folder.`);
+  try {
+    await traces.save(trace, target.fsPath);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`The trace was not saved to ${target.fsPath}: ${why}. Save it elsewhere; nothing of it is lost.`, {
+      cause: error,
+    });
+  }
+  const open = 'Open';
+  const more = isLive(trace.source) ? ' up to now; it goes on' : '';
+  void vscode.window
+    .showInformationMessage(`Saved ${vscode.workspace.asRelativePath(target)}${more}.`, open)
+    .then(async (answer) => {
+      if (answer === open) await vscode.commands.executeCommand('vscode.open', target);
+    });
+}
+
+async function openTrace(): Promise<void> {
+  const [uri] =
+    (await vscode.window.showOpenDialog({ title: 'Open Trace', filters: { 'Packet Trail': ['pkttrail'] } })) ?? [];
+  if (uri) await vscode.commands.executeCommand('vscode.open', uri);
+}
