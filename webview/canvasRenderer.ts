@@ -1,0 +1,486 @@
+// Draws the lanes with Canvas2D. Marks are gathered by colour first, so that a frame costs a handful of state changes
+// and one fillRect a visible run of marks.
+import { markDrop, markFree, markVerdict } from '../extension/protocol/pages.ts';
+import { layers } from '../extension/protocol/timeline.ts';
+import { el } from './dom.ts';
+import { lowerBound, markOfEvent, marksOf, type LoadedPage } from './marks.ts';
+import type { Palette } from './palette.ts';
+import type { Renderer, Scene, SceneRow } from './renderer.ts';
+import { ticks } from './ruler.ts';
+import { xOf } from './viewport.ts';
+
+/** Rectangles of one colour: x, y, width, height each. Grows, and is used again for every frame. */
+class Rects {
+  private data = new Float32Array(1024);
+  private length = 0;
+
+  clear(): void {
+    this.length = 0;
+  }
+
+  /** Adds a rectangle; one that touches the last one's right side in the same row only widens it. */
+  add(x: number, y: number, width: number, height: number): void {
+    const { data, length } = this;
+    if (length > 0 && data[length - 3] === y && x >= (data[length - 4] ?? 0)) {
+      const right = (data[length - 4] ?? 0) + (data[length - 2] ?? 0);
+      if (x <= right) {
+        data[length - 2] = Math.max(right, x + width) - (data[length - 4] ?? 0);
+        return;
+      }
+    }
+    if (length + 4 > data.length) {
+      this.data = new Float32Array(data.length * 2);
+      this.data.set(data);
+    }
+    this.data[length] = x;
+    this.data[length + 1] = y;
+    this.data[length + 2] = width;
+    this.data[length + 3] = height;
+    this.length = length + 4;
+  }
+
+  fill(context: CanvasRenderingContext2D): void {
+    const { data, length } = this;
+    for (let at = 0; at < length; at += 4) {
+      context.fillRect(data[at] ?? 0, data[at + 1] ?? 0, data[at + 2] ?? 0, data[at + 3] ?? 0);
+    }
+  }
+}
+
+/** A short text to draw after the marks. */
+interface Text {
+  readonly x: number;
+  readonly y: number;
+  readonly room: number;
+  readonly text: string;
+}
+
+interface Shape {
+  readonly x: number;
+  readonly y: number;
+  /** Dropped lane's reason, when this is the drop. */
+  readonly text: string;
+  /** Free pixels to its right. */
+  readonly room: number;
+}
+
+const markHeight = 14;
+/** From this width on a block carries its function's name. */
+const labelWidth = 48;
+/** From this width on the time between two hops is shown as a block. */
+const blockWidth = 4;
+
+export class CanvasRenderer implements Renderer {
+  readonly element = el('div', { class: 'canvas' });
+  private readonly lanes = el('canvas', { attributes: { role: 'img', 'aria-label': 'Hops of packets over time' } });
+  private readonly overlay = el('canvas', { attributes: { 'aria-hidden': 'true' } });
+  private readonly context: CanvasRenderingContext2D;
+  private readonly overlayContext: CanvasRenderingContext2D;
+  private readonly solid = layers.map(() => new Rects());
+  private readonly light = layers.map(() => new Rects());
+  private readonly widths = new Map<string, number>();
+  private palette: Palette | undefined;
+  /** Where the last frame drew the selected hop. */
+  private selected: Shape | undefined;
+  private hatch: CanvasPattern | null = null;
+  private width = 0;
+  private height = 0;
+  private ratio = 1;
+
+  constructor() {
+    const context = this.lanes.getContext('2d', { alpha: false });
+    const overlayContext = this.overlay.getContext('2d');
+    if (context === null || overlayContext === null) {
+      throw new Error('This browser has no Canvas2D, which the timeline is drawn with.');
+    }
+    this.context = context;
+    this.overlayContext = overlayContext;
+    this.element.append(this.lanes, this.overlay);
+  }
+
+  resize(width: number, height: number, ratio: number): void {
+    [this.width, this.height, this.ratio] = [width, height, ratio];
+    for (const canvas of [this.lanes, this.overlay]) {
+      canvas.width = Math.max(1, Math.round(width * ratio));
+      canvas.height = Math.max(1, Math.round(height * ratio));
+      canvas.style.width = `${width}px`;
+      canvas.style.height = `${height}px`;
+    }
+    this.makeHatch();
+  }
+
+  setPalette(palette: Palette): void {
+    this.palette = palette;
+    this.widths.clear();
+    this.makeHatch();
+  }
+
+  draw(scene: Scene): void {
+    const { context, palette } = this;
+    if (palette === undefined || this.width === 0) return;
+    context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    context.fillStyle = palette.background;
+    context.fillRect(0, 0, this.width, this.height);
+    context.save();
+    context.beginPath();
+    context.rect(0, scene.rulerHeight, this.width, this.height - scene.rulerHeight);
+    context.clip();
+    this.drawRowBackgrounds(scene, palette);
+    this.drawGrid(scene, palette);
+    this.drawConnectors(scene, palette);
+    this.drawMarks(scene, palette);
+    this.drawGaps(scene, palette);
+    context.restore();
+    this.drawRuler(scene, palette);
+  }
+
+  drawOverlay(scene: Scene): void {
+    const { overlayContext: context, palette } = this;
+    if (palette === undefined) return;
+    context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    context.clearRect(0, 0, this.width, this.height);
+    this.drawCursor(scene, palette);
+    if (this.selected === undefined) return;
+    context.save();
+    context.beginPath();
+    context.rect(0, scene.rulerHeight, this.width, this.height - scene.rulerHeight);
+    context.clip();
+    this.drawSelection(this.selected, palette);
+    context.restore();
+  }
+
+  private drawRowBackgrounds(scene: Scene, palette: Palette): void {
+    const { context } = this;
+    for (const row of scene.rows) {
+      if (!row.selected && !row.hovered) continue;
+      if (palette.highContrast) {
+        context.strokeStyle = palette.focus;
+        context.lineWidth = 1;
+        if (!row.selected) context.setLineDash([3, 3]);
+        context.strokeRect(-2, row.y + 0.5, this.width + 4, scene.rowHeight - 1);
+        context.setLineDash([]);
+      } else {
+        context.fillStyle = row.selected ? palette.selection : palette.hover;
+        context.fillRect(0, row.y, this.width, scene.rowHeight);
+      }
+    }
+  }
+
+  private drawGrid(scene: Scene, palette: Palette): void {
+    const { context } = this;
+    context.fillStyle = palette.grid;
+    context.globalAlpha = palette.highContrast ? 0.35 : 0.6;
+    for (const tick of ticks(scene.viewport, this.width)) {
+      context.fillRect(Math.round(tick.x), scene.rulerHeight, 1, this.height);
+    }
+    context.globalAlpha = 1;
+    // Where the trace begins and ends.
+    context.fillStyle = palette.dim;
+    context.globalAlpha = 0.08;
+    const start = xOf(scene.viewport, 0);
+    const end = xOf(scene.viewport, scene.durationNs);
+    if (start > 0) context.fillRect(0, scene.rulerHeight, start, this.height);
+    if (end < this.width) context.fillRect(end, scene.rulerHeight, this.width - end, this.height);
+    context.globalAlpha = 1;
+  }
+
+  /** Thin lines from a parent's lane down or up to the first hop of a packet that was made from it. */
+  private drawConnectors(scene: Scene, palette: Palette): void {
+    const { context } = this;
+    const byLane = new Map(scene.rows.map((row) => [row.lane, row]));
+    context.strokeStyle = palette.dim;
+    context.lineWidth = 1;
+    context.beginPath();
+    for (const row of scene.rows) {
+      const parent = row.parent === undefined ? undefined : byLane.get(row.parent);
+      if (parent === undefined) continue;
+      const x = Math.round(xOf(scene.viewport, row.firstNs)) + 0.5;
+      if (x < -10 || x > this.width + 10) continue;
+      const half = scene.rowHeight / 2;
+      const [from, to] = [Math.round(parent.y + half), Math.round(row.y + half) + 0.5];
+      context.moveTo(x - 5, from);
+      context.lineTo(x - 5, to);
+      context.lineTo(x, to);
+      context.moveTo(x - 3, to - 3);
+      context.lineTo(x, to);
+      context.lineTo(x - 3, to + 3);
+    }
+    context.stroke();
+  }
+
+  private drawMarks(scene: Scene, palette: Palette): void {
+    const { context } = this;
+    const { loaded } = scene;
+    this.selected = undefined;
+    if (loaded === undefined) return;
+    for (const rects of [...this.solid, ...this.light]) rects.clear();
+    const drops: Shape[] = [];
+    const verdicts: Shape[] = [];
+    const frees: Shape[] = [];
+    const texts: Text[] = [];
+    let selected: Shape | undefined;
+    for (const row of scene.rows) {
+      const slot = loaded.slots.get(row.lane);
+      if (slot === undefined) continue;
+      selected = this.gather(scene, row, loaded, slot, { drops, verdicts, frees, texts }) ?? selected;
+    }
+    context.globalAlpha = palette.highContrast ? 0.25 : 0.32;
+    this.light.forEach((rects, layer) => this.fillLayer(rects, layer, palette));
+    context.globalAlpha = 1;
+    this.solid.forEach((rects, layer) => this.fillLayer(rects, layer, palette));
+    this.drawFrees(frees, palette);
+    this.drawTexts(texts, palette);
+    this.drawVerdicts(verdicts, palette);
+    this.drawDrops(drops, palette);
+    this.selected = selected;
+  }
+
+  private fillLayer(rects: Rects, layer: number, palette: Palette): void {
+    this.context.fillStyle = palette.layers[layer] ?? palette.dim;
+    rects.fill(this.context);
+  }
+
+  /** Sorts a lane's visible marks into the batches; returns the selected one. */
+  private gather(
+    scene: Scene,
+    row: SceneRow,
+    loaded: LoadedPage,
+    slot: number,
+    batches: { drops: Shape[]; verdicts: Shape[]; frees: Shape[]; texts: Text[] },
+  ): Shape | undefined {
+    const { page, fromNs } = loaded;
+    const { startNs, nsPerPx } = scene.viewport;
+    const { time, width: widths, event, layer: markLayers, flags } = page;
+    const [first, end] = marksOf(page, slot);
+    const from = Math.max(first, lowerBound(time, first, end, startNs - fromNs) - 1);
+    const offset = (fromNs - startNs) / nsPerPx;
+    const top = row.y + (scene.rowHeight - markHeight) / 2;
+    const middle = row.y + scene.rowHeight / 2;
+    const selectedMark =
+      scene.selected === undefined || !row.selected
+        ? undefined
+        : markOfEvent(loaded, slot, scene.selected.event, scene.selected.timeNs);
+    let selected: Shape | undefined;
+    for (let mark = from; mark < end; mark++) {
+      const x = offset + (time[mark] ?? 0) / nsPerPx;
+      if (x > this.width + 8) break;
+      const next = mark + 1 < end ? offset + (time[mark + 1] ?? 0) / nsPerPx : Infinity;
+      const layer = markLayers[mark] ?? 0;
+      const left = Math.round(x);
+      const wide = Math.max(2, Math.round((widths[mark] ?? 0) / nsPerPx));
+      const flag = flags[mark] ?? 0;
+      if (next > 0 && Number.isFinite(next) && next - x >= blockWidth) {
+        const right = Math.min(Math.round(next), this.width + 8);
+        const start = Math.max(left + wide, -8);
+        if (right - start > 1) this.light[layer]?.add(start, top, right - start - 1, markHeight);
+        const labelStart = Math.max(start, 0) + 3;
+        if (right - labelStart >= labelWidth && (flag & markDrop) === 0) {
+          const text = scene.label(event[mark] ?? 0);
+          if (text !== undefined) batches.texts.push({ x: labelStart, y: middle, room: right - labelStart - 4, text });
+        }
+      }
+      const room = Math.min(next, this.width) - left;
+      if (left + wide >= 0) this.solid[layer]?.add(left, top, wide, markHeight);
+      const shape = { x: left + wide / 2, y: middle, text: '', room };
+      if (flag & markDrop) batches.drops.push({ ...shape, x: left + wide - 1, text: row.drop ?? '' });
+      else if (flag & markVerdict) batches.verdicts.push({ ...shape, y: top });
+      if (flag & markFree && !(flag & markDrop)) batches.frees.push({ ...shape, x: left + wide });
+      // The last hop has nothing after it that would end its block: its name stands beside it.
+      if (next === Infinity && nsPerPx < 2e4 && (flag & markDrop) === 0 && row.drop === undefined && first + 1 < end) {
+        const text = left >= 0 && room > labelWidth ? scene.label(event[mark] ?? 0) : undefined;
+        if (text !== undefined) batches.texts.push({ x: left + wide + 6, y: middle, room: room - wide - 10, text });
+      }
+      if (mark === selectedMark) selected = { ...shape, x: left, room: wide };
+    }
+    return selected;
+  }
+
+  private drawTexts(texts: readonly Text[], palette: Palette): void {
+    const { context } = this;
+    context.font = `11px ${palette.font}`;
+    context.textBaseline = 'middle';
+    context.textAlign = 'left';
+    context.fillStyle = palette.foreground;
+    for (const { x, y, room, text } of texts) {
+      const cut = this.cut(text, room);
+      if (cut !== '') context.fillText(cut, x, y + 0.5);
+    }
+  }
+
+  /** As much of a text as fits, with an ellipsis when it is cut; nothing rather than two letters. */
+  private cut(text: string, room: number): string {
+    const width = this.measure(text);
+    if (width <= room) return text;
+    const keep = Math.floor((text.length * (room - 8)) / width);
+    return keep < 4 ? '' : `${text.slice(0, keep)}…`;
+  }
+
+  private measure(text: string): number {
+    let width = this.widths.get(text);
+    if (width === undefined) {
+      // Names of kernel functions: a few thousand at most. Forget all rather than grow with a hostile trace.
+      if (this.widths.size > 10_000) this.widths.clear();
+      width = this.context.measureText(text).width;
+      this.widths.set(text, width);
+    }
+    return width;
+  }
+
+  /** A diamond above the tick: a verdict was returned here. */
+  private drawVerdicts(verdicts: readonly Shape[], palette: Palette): void {
+    const { context } = this;
+    context.beginPath();
+    for (const { x, y } of verdicts) {
+      context.moveTo(x, y - 4);
+      context.lineTo(x + 4, y);
+      context.lineTo(x, y + 4);
+      context.lineTo(x - 4, y);
+      context.closePath();
+    }
+    context.fillStyle = palette.foreground;
+    context.strokeStyle = palette.background;
+    context.lineWidth = 1;
+    context.fill();
+    context.stroke();
+  }
+
+  /** A thin bar with a cap: the packet ended here in good order. */
+  private drawFrees(frees: readonly Shape[], palette: Palette): void {
+    this.context.fillStyle = palette.dim;
+    for (const { x, y } of frees) this.context.fillRect(x + 1, y - 8, 1, 16);
+  }
+
+  /** A cross in a disc with the reason beside it: not to be taken for anything else, with or without colours. */
+  private drawDrops(drops: readonly Shape[], palette: Palette): void {
+    const { context } = this;
+    const arm = 3.5;
+    let last: Shape | undefined;
+    context.lineCap = 'round';
+    context.font = `600 11px ${palette.font}`;
+    context.textBaseline = 'middle';
+    for (const drop of drops) {
+      // Crosses that would lie on one another are one.
+      if (last?.y === drop.y && drop.x - last.x < 3) continue;
+      last = drop;
+      const { x, y } = drop;
+      context.fillStyle = palette.background;
+      context.beginPath();
+      context.arc(x, y, 8, 0, 2 * Math.PI);
+      context.fill();
+      context.strokeStyle = palette.error;
+      context.lineWidth = 1.5;
+      context.beginPath();
+      context.arc(x, y, 7, 0, 2 * Math.PI);
+      context.stroke();
+      context.lineWidth = 2;
+      context.beginPath();
+      context.moveTo(x - arm, y - arm);
+      context.lineTo(x + arm, y + arm);
+      context.moveTo(x + arm, y - arm);
+      context.lineTo(x - arm, y + arm);
+      context.stroke();
+      if (drop.text === '' || drop.room < 40) continue;
+      const text = this.cut(drop.text, (drop.room - 18) / 1.08);
+      if (text === '') continue;
+      const width = context.measureText(text).width;
+      context.fillStyle = palette.background;
+      context.globalAlpha = 0.8;
+      context.fillRect(x + 9, y - 7, width + 6, 14);
+      context.globalAlpha = 1;
+      context.fillStyle = palette.error;
+      context.fillText(text, x + 12, y + 0.5);
+    }
+  }
+
+  private drawSelection({ x, y, room }: Shape, palette: Palette): void {
+    const { overlayContext: context } = this;
+    context.strokeStyle = palette.background;
+    context.lineWidth = 4;
+    const box = [x - 3.5, y - markHeight / 2 - 2.5, room + 7, markHeight + 5] as const;
+    context.beginPath();
+    context.roundRect(...box, 3);
+    context.stroke();
+    context.strokeStyle = palette.highContrast ? palette.focus : palette.foreground;
+    context.lineWidth = 2;
+    context.beginPath();
+    context.roundRect(...box, 3);
+    context.stroke();
+  }
+
+  /** Hatched bands across all lanes; those that would share a pixel are joined. */
+  private drawGaps(scene: Scene, palette: Palette): void {
+    const { context } = this;
+    let right = -Infinity;
+    for (const gap of scene.gaps) {
+      const from = Math.max(Math.floor(xOf(scene.viewport, gap.fromNs)), right, -1);
+      const to = Math.min(Math.max(Math.ceil(xOf(scene.viewport, gap.toNs)), from + 4), this.width + 1);
+      if (to <= from || from > this.width) continue;
+      right = to;
+      context.fillStyle = this.hatch ?? palette.warning;
+      context.fillRect(from, scene.rulerHeight, to - from, this.height);
+      context.fillStyle = palette.warning;
+      context.fillRect(from, scene.rulerHeight, 1, this.height);
+      context.fillRect(to - 1, scene.rulerHeight, 1, this.height);
+      context.fillRect(from, scene.rulerHeight - 4, to - from, 4);
+    }
+  }
+
+  private makeHatch(): void {
+    const { palette } = this;
+    if (palette === undefined) return;
+    const size = 8;
+    const tile = document.createElement('canvas');
+    tile.width = tile.height = Math.round(size * this.ratio);
+    const context = tile.getContext('2d');
+    if (context === null) return;
+    context.scale(tile.width / size, tile.height / size);
+    context.strokeStyle = palette.warning;
+    context.globalAlpha = palette.highContrast ? 0.9 : 0.45;
+    context.lineWidth = 1.5;
+    context.beginPath();
+    for (const shift of [-size, 0, size]) {
+      context.moveTo(shift - 1, size + 1);
+      context.lineTo(shift + size + 1, -1);
+    }
+    context.stroke();
+    this.hatch = this.context.createPattern(tile, 'repeat');
+    this.hatch?.setTransform(new DOMMatrix().scale(1 / this.ratio));
+  }
+
+  private drawRuler(scene: Scene, palette: Palette): void {
+    const { context } = this;
+    context.fillStyle = palette.border;
+    context.fillRect(0, scene.rulerHeight - 1, this.width, 1);
+    context.textBaseline = 'middle';
+    context.textAlign = 'left';
+    let free = 0;
+    for (const tick of ticks(scene.viewport, this.width)) {
+      const x = Math.round(tick.x);
+      context.fillStyle = tick.strong ? palette.foreground : palette.dim;
+      context.fillRect(x, scene.rulerHeight - (tick.strong ? 8 : 5), 1, tick.strong ? 8 : 5);
+      context.font = `${tick.strong ? '600 ' : ''}11px ${palette.font}`;
+      const width = context.measureText(tick.label).width;
+      if (x + 4 < free || x + 4 + width > this.width) continue;
+      context.fillText(tick.label, x + 4, scene.rulerHeight / 2 - 1);
+      free = x + 4 + width + 6;
+    }
+  }
+
+  private drawCursor(scene: Scene, palette: Palette): void {
+    const { overlayContext: context } = this;
+    if (scene.range !== undefined) {
+      const [from, to] = [Math.min(...scene.range), Math.max(...scene.range)];
+      context.fillStyle = palette.focus;
+      context.globalAlpha = 0.2;
+      context.fillRect(from, 0, to - from, this.height);
+      context.globalAlpha = 1;
+      context.fillRect(from, 0, 1, this.height);
+      context.fillRect(to, 0, 1, this.height);
+    } else if (scene.cursor !== undefined) {
+      context.fillStyle = palette.dim;
+      context.globalAlpha = 0.5;
+      context.fillRect(Math.round(scene.cursor), 0, 1, this.height);
+      context.globalAlpha = 1;
+    }
+  }
+}

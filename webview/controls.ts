@@ -1,0 +1,132 @@
+// The form controls. Only this file knows which library draws them, so that another one touches this file alone.
+import {
+  provideVSCodeDesignSystem,
+  vsCodeButton,
+  vsCodeTextField,
+  type Button as ToolkitButton,
+  type TextField as ToolkitTextField,
+} from '@vscode/webview-ui-toolkit';
+import { el, icon, type IconName } from './dom.ts';
+
+provideVSCodeDesignSystem().register(vsCodeButton(), vsCodeTextField());
+
+/** What is used of the library's elements. */
+type ButtonElement = HTMLElement & Pick<ToolkitButton, 'appearance' | 'disabled'>;
+type FieldElement = HTMLElement & Pick<ToolkitTextField, 'placeholder' | 'value'>;
+
+export interface Button {
+  readonly element: HTMLElement;
+  setLabel(label: string, icon: IconName): void;
+  setTitle(title: string): void;
+  setEnabled(enabled: boolean): void;
+  setVisible(visible: boolean): void;
+  /** Makes it a toggle. */
+  setPressed(pressed: boolean): void;
+  focus(): void;
+}
+
+export interface ButtonOptions {
+  readonly icon: IconName;
+  /** Shown beside the icon; without it the title is the button's name. */
+  readonly label?: string;
+  readonly title: string;
+  readonly onClick: () => void;
+}
+
+/** A push button: an icon, and a label when it has one. */
+export function createButton(options: ButtonOptions): Button {
+  const element = document.createElement('vscode-button') as ButtonElement;
+  const labelled = options.label !== undefined;
+  element.appearance = labelled ? 'secondary' : 'icon';
+  element.classList.add('control-button');
+  const button: Button = {
+    element,
+    setLabel(label, name) {
+      element.replaceChildren(icon(name));
+      if (!labelled) return;
+      element.append(el('span', { class: 'control-label', text: label }));
+    },
+    setTitle(title) {
+      element.title = title;
+      element.ariaLabel = labelled ? (options.label ?? title) : title;
+    },
+    setEnabled(enabled) {
+      element.disabled = !enabled;
+    },
+    setVisible(visible) {
+      element.hidden = !visible;
+    },
+    setPressed(pressed) {
+      element.setAttribute('aria-pressed', String(pressed));
+      element.classList.toggle('pressed', pressed);
+    },
+    focus() {
+      element.focus();
+    },
+  };
+  button.setLabel(options.label ?? '', options.icon);
+  button.setTitle(options.title);
+  element.addEventListener('click', options.onClick);
+  return button;
+}
+
+export interface TextField {
+  readonly element: HTMLElement;
+  value: string;
+  /** Marks the value as bad, for eyes and for screen readers. */
+  setInvalid(invalid: boolean): void;
+  focus(): void;
+}
+
+export interface TextFieldOptions {
+  readonly label: string;
+  readonly placeholder: string;
+  readonly onInput: (value: string) => void;
+  /** Esc in an empty field. */
+  readonly onLeave: () => void;
+}
+
+/** A one-line search field with a button that clears it; Esc clears, too. */
+export function createSearchField(options: TextFieldOptions): TextField {
+  const element = document.createElement('vscode-text-field') as FieldElement;
+  element.placeholder = options.placeholder;
+  element.ariaLabel = options.label;
+  element.classList.add('control-search');
+  const start = el('span', { attributes: { slot: 'start' } }, icon('search'));
+  const clear = createButton({ icon: 'clear', title: 'Clear filter', onClick: () => change('') });
+  clear.element.slot = 'end';
+  clear.setVisible(false);
+  element.append(start, clear.element);
+  const change = (value: string): void => {
+    element.value = value;
+    clear.setVisible(value !== '');
+    options.onInput(value);
+  };
+  element.addEventListener('input', () => {
+    clear.setVisible(element.value !== '');
+    options.onInput(element.value);
+  });
+  element.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape') return;
+    event.stopPropagation();
+    if (element.value === '') options.onLeave();
+    else change('');
+  });
+  return {
+    element,
+    get value() {
+      return element.value;
+    },
+    set value(value) {
+      element.value = value;
+      clear.setVisible(value !== '');
+    },
+    setInvalid(invalid) {
+      element.ariaInvalid = String(invalid);
+      element.classList.toggle('invalid', invalid);
+    },
+    focus() {
+      element.focus();
+    },
+  };
+}

@@ -1,0 +1,71 @@
+// The column of packet names left of the lanes; only the rows in view exist.
+import type { Lane } from '../extension/protocol/timeline.ts';
+import { el } from './dom.ts';
+import { formatCount, formatDuration, plural } from './format.ts';
+
+export interface LabelRow {
+  readonly row: number;
+  readonly y: number;
+  /** Undefined while it is on its way. */
+  readonly lane: Lane | undefined;
+  readonly selected: boolean;
+  readonly hovered: boolean;
+}
+
+export class LaneLabels {
+  readonly element = el('div', {
+    class: 'labels',
+    attributes: { role: 'listbox', 'aria-label': 'Packets' },
+  });
+  private elements: HTMLElement[] = [];
+
+  update(rows: readonly LabelRow[], total: number): void {
+    while (this.elements.length > rows.length) this.elements.pop()?.remove();
+    while (this.elements.length < rows.length) {
+      const element = el('div', { class: 'label', attributes: { role: 'option' } });
+      this.elements.push(element);
+      this.element.append(element);
+    }
+    rows.forEach((row, at) => {
+      const element = this.elements[at];
+      if (element !== undefined) render(element, row, total);
+    });
+  }
+}
+
+function render(element: HTMLElement, { row, y, lane, selected, hovered }: LabelRow, total: number): void {
+  element.style.transform = `translateY(${y}px)`;
+  element.classList.toggle('selected', selected);
+  element.classList.toggle('hovered', hovered);
+  element.setAttribute('aria-selected', String(selected));
+  element.setAttribute('aria-posinset', String(row + 1));
+  element.setAttribute('aria-setsize', String(total));
+  const key = lane === undefined ? '' : `${lane.index} ${lane.events} ${lane.drop ?? ''} ${lane.label}`;
+  if (element.dataset['key'] === key) return;
+  element.dataset['key'] = key;
+  element.classList.toggle('dropped', lane?.drop !== undefined);
+  if (lane === undefined) {
+    element.replaceChildren(el('span', { class: 'label-text pending', text: '…' }));
+    element.removeAttribute('title');
+    return;
+  }
+  const lasted = formatDuration(lane.lastNs - lane.firstNs);
+  const dropped = lane.drop === undefined ? '' : `\nDropped: ${lane.drop}`;
+  const made = lane.parent === undefined ? '' : '\nMade from another packet';
+  element.title = `${lane.label}\nPacket ${lane.id} · ${plural(lane.events, 'hop')} in ${lasted}${dropped}${made}`;
+  element.replaceChildren(
+    el('span', { class: 'label-id', text: `#${lane.id}` }),
+    ...(lane.parent === undefined ? [] : [el('span', { class: 'label-child', text: '↳' })]),
+    el('span', { class: 'label-text', text: lane.label }),
+    ...(lane.drop === undefined
+      ? []
+      : [
+          el('span', {
+            class: 'badge drop',
+            text: '✕',
+            attributes: { role: 'img', 'aria-label': `dropped: ${lane.drop}` },
+          }),
+        ]),
+    el('span', { class: 'label-count', text: formatCount(lane.events) }),
+  );
+}

@@ -1,0 +1,27 @@
+// What the colours and shapes mean.
+import { layers, type Layer } from '../extension/protocol/timeline.ts';
+import { el } from './dom.ts';
+
+export const layerNames: Readonly<Record<Layer, string>> = {
+  driver: 'driver',
+  bpf: 'tc/XDP',
+  core: 'core',
+  bridge: 'bridge',
+  netfilter: 'netfilter',
+  ip: 'IP',
+  transport: 'TCP/UDP',
+  socket: 'socket',
+  other: 'other',
+};
+
+export function createLegend(): HTMLElement {
+  const entry = (mark: HTMLElement, text: string): HTMLElement => el('li', {}, mark, text);
+  return el(
+    'ul',
+    { class: 'legend', attributes: { 'aria-label': 'Legend' } },
+    ...layers.map((layer) => entry(el('span', { class: `swatch layer-${layer}` }), layerNames[layer])),
+    entry(el('span', { class: 'sign drop', text: '✕' }), 'drop'),
+    entry(el('span', { class: 'sign verdict', text: '◆' }), 'verdict'),
+    entry(el('span', { class: 'sign hatched' }), 'events lost'),
+  );
+}
