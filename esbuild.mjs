@@ -1,6 +1,6 @@
 // Bundles the extension, the timeline and the extension-host tests into dist/, and puts the helper beside them.
 // Usage: node esbuild.mjs [--production] [--watch]
-import { chmod, copyFile, mkdir, readdir, rm } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { build, context } from 'esbuild';
@@ -86,11 +86,41 @@ async function copyHelpers() {
   }
 }
 
+/** Writes the licences of the packages that went into the bundles of the .vsix, as they ask for. */
+async function writeNotices(metafiles) {
+  const inputs = metafiles.flatMap(({ outputs }) =>
+    Object.entries(outputs).flatMap(([file, output]) =>
+      file.startsWith('dist/test/') ? [] : Object.keys(output.inputs),
+    ),
+  );
+  const folders = new Set(inputs.flatMap((input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0] ?? []));
+  const notices = await Promise.all(
+    [...folders].sort().map(async (folder) => {
+      const { name, version, license } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
+      const file = (await readdir(folder)).find((candidate) => /^licen[cs]e/i.test(candidate));
+      const text = file === undefined ? '' : await readFile(join(folder, file), 'utf8');
+      return `${name} ${version} (${license})\n\n${text.trim()}\n`;
+    }),
+  );
+  await writeFile('dist/third-party-notices.txt', notices.join(`\n${'-'.repeat(80)}\n\n`));
+}
+
 if (watch) {
   await copyHelpers();
   for (const options of bundles) await (await context({ ...options, logLevel: 'info' })).watch();
 } else {
   // Nothing of an earlier build may end up in the package.
   await rm('dist', { recursive: true, force: true });
-  await Promise.all([...bundles.map((options) => build(options)), copyHelpers()]);
+  const results = await Promise.allSettled([
+    Promise.all(bundles.map((options) => build({ ...options, metafile: true }))).then((built) =>
+      writeNotices(built.map(({ metafile }) => metafile)),
+    ),
+    copyHelpers(),
+  ]);
+  for (const { reason } of results) {
+    if (reason === undefined) continue;
+    // esbuild has told already where and why a bundle failed.
+    if (!Array.isArray(reason.errors)) console.error(reason);
+    process.exitCode = 1;
+  }
 }

@@ -209,14 +209,23 @@ await main(async () => {
   if (filter !== undefined && names.length === 0)
     throw new SetupError(`"${filter}" is no suite: use ${Object.keys(suites).join(', ')}, or SUITE -- FILTER.`);
 
-  await setup();
+  try {
+    await setup();
+  } catch (error) {
+    console.log(`packet-trail: ${error.message}\n\n0 passed, 1 failed, 0 skipped`);
+    process.exitCode = 1;
+    return;
+  }
   mkdirSync(resultsDirectory, { recursive: true });
   const total = { passed: 0, failed: [], skipped: [] };
   const table = [];
   for (const name of names.length === 0 ? Object.keys(suites) : names) {
     say(`${name}: running`);
     const begun = Date.now();
-    const { passed, failed, skipped } = await suites[name](filter);
+    const { passed, failed, skipped } = await suites[name](filter).catch((error) => {
+      console.log(String(error instanceof SetupError ? error.message : error.stack));
+      return { passed: 0, failed: [error.message], skipped: [] };
+    });
     if (passed + failed.length + skipped.length === 0 && filter === undefined) failed.push('no test was run');
     table.push(
       `${name.padEnd(8)} ${passed} passed, ${failed.length} failed, ${skipped.length} skipped, ${seconds(begun)}`,
@@ -228,14 +237,13 @@ await main(async () => {
 
   console.log('');
   for (const line of table) console.log(line);
-  for (const { name, reason } of total.skipped) {
-    console.log(`skipped: ${name}: ${reason || 'no reason given'}`);
-    // A skip without a reason hides something; in CI any skip does.
-    if (inCI || reason === '') total.failed.push(`${name} (skipped)`);
-  }
+  // A skip without a reason hides something; in CI any skip does. Both count as failed.
+  const allowed = total.skipped.filter(({ reason }) => reason !== '' && !inCI);
+  for (const { name, reason } of total.skipped) console.log(`skipped: ${name}: ${reason || 'no reason given'}`);
+  total.failed.push(...total.skipped.filter((test) => !allowed.includes(test)).map(({ name }) => `${name} (skipped)`));
   for (const name of total.failed) console.log(`failed: ${name}`);
   if (total.passed === 0) total.failed.push('no test was run');
   if (total.failed.length > 0) process.exitCode = 1;
   console.log('');
-  console.log(`${total.passed} passed, ${total.failed.length} failed, ${total.skipped.length} skipped`);
+  console.log(`${total.passed} passed, ${total.failed.length} failed, ${allowed.length} skipped`);
 });

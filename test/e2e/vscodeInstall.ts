@@ -2,7 +2,7 @@
 import { type SpawnOptionsWithoutStdio, spawn } from 'node:child_process';
 import { access, mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { cachePath } from '../setup/cache.ts';
+import { cacheDirectory } from '../node/command.ts';
 
 const version = '4.100.3';
 /** VS Code 1.100.3, as npm publishes it: another tarball under this version is refused. */
@@ -32,7 +32,7 @@ export type Progress = (message: string) => void;
 export async function installVSCode(progress: Progress = () => undefined): Promise<VSCodeInstall> {
   // Native modules are built for one Node.js ABI.
   const name = `code-server-${version}-${process.platform}-${process.arch}-abi${process.versions.modules}`;
-  const place = cachePath('vscode', name);
+  const place = join(cacheDirectory(), 'vscode', name);
   if (!(await exists(place))) {
     await mkdir(dirname(place), { recursive: true });
     const work = await mkdtemp(`${place}.`);

@@ -26,7 +26,7 @@ const complaints: string[] = [];
 /** Prints what Mocha reports, which is told from the workbench's own lines by its colours. */
 function print(type: string, values: readonly unknown[]): void {
   const text = format(...values);
-  if (text.startsWith('\u001b[')) console.log(text);
+  if (text.trimStart().startsWith('\u001b[')) console.log(text);
   else complaints.push(`[${type}] ${text}`);
 }
 
