@@ -136,7 +136,8 @@ export class MessageWriter {
   bytes(field: number, value: Uint8Array): this {
     this.#key(field, wire.bytes);
     this.#varint(BigInt(value.length));
-    this.#bytes.set(value, this.#room(value.length));
+    const at = this.#room(value.length);
+    this.#bytes.set(value, at);
     return this;
   }
 
@@ -158,10 +159,12 @@ export class MessageWriter {
   #varint(value: bigint): void {
     let rest = value;
     while (rest > 0x7fn) {
-      this.#bytes[this.#room(1)] = Number(rest & 0x7fn) | 0x80;
+      const at = this.#room(1);
+      this.#bytes[at] = Number(rest & 0x7fn) | 0x80;
       rest >>= 7n;
     }
-    this.#bytes[this.#room(1)] = Number(rest);
+    const at = this.#room(1);
+    this.#bytes[at] = Number(rest);
   }
 
   /** Makes room for `count` more bytes and returns where they begin. Call before touching `#bytes`, which may move. */
