@@ -230,6 +230,22 @@ export class LaneList {
     return { total: list.length, lanes: list.slice(from, from + size).map((lane) => readLane(store, lane)) };
   }
 
+  /** The lane's row among those that match the filter, −1 when it doesn't. */
+  row(filter: string, lane: number): number {
+    const terms = parseQuery(filter);
+    if (terms.length === 0) return lane;
+    // The list is ascending.
+    const list = this.#filtered(filter, terms).list();
+    let low = 0;
+    let high = list.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((list[middle] ?? 0) < lane) low = middle + 1;
+      else high = middle;
+    }
+    return list[low] === lane ? low : -1;
+  }
+
   #filtered(filter: string, terms: readonly Term[]): FilteredLanes {
     const { names, hooks, reasons } = this.store;
     const generation = `${names.generation} ${hooks.generation} ${reasons.generation}`;

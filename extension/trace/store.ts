@@ -1,20 +1,24 @@
 // The trace in memory: events in columns, packets, and the tables that events refer to. Views ask it for lanes, pages, trails
 // and details; only the decoder adds to it. Times inside are ns since the first clock; times given out are ns since the start.
-import type { EventDetail, GapMark, Lane, TrailRow } from '../protocol/timeline.ts';
+import type { EventDetail, GapMark, HopLabel, Lane, TrailRow } from '../protocol/timeline.ts';
 import { EventColumns } from './columns.ts';
 import { eventDetail } from './detail.ts';
 import { LimitError } from './error.ts';
 import { PairTable, TupleTable } from './intern.ts';
-import { LaneList } from './lanes.ts';
+import { LaneList, readLane } from './lanes.ts';
 import type { Clock, Context, Counters, End, Gap, Hello, Hook } from './metadata.ts';
-import { LaneOrders, type LaneOrder } from './order.ts';
+import { LaneOrders, placeOf, type LaneOrder } from './order.ts';
+import { Overview } from './overview.ts';
 import { PacketTable, SideTable } from './packets.ts';
 import { packPage } from './pages.ts';
 import { HookTable, NameTable, ReasonTable, StackTable, SymbolTable, limits } from './tables.ts';
-import { trailWindow } from './trail.ts';
+import { hopLabel, trailWindow } from './trail.ts';
 
 /** Events a store takes unless told otherwise: about 1 GB. A hostile file can't make it take more. */
 export const defaultMaxEvents = 1 << 24;
+
+/** Most hops of one answer. */
+const maxHops = 1_000;
 
 /** A gap as the store keeps it: times in ns since the first clock. */
 interface StoredGap {
@@ -67,6 +71,7 @@ export class TraceStore {
   #latest = -Infinity;
   readonly #orders = new LaneOrders(this.columns, this.packets, this.hooks);
   readonly #lanes = new LaneList(this);
+  readonly #overview = new Overview(this);
 
   constructor(private readonly maxEvents = defaultMaxEvents) {}
 
@@ -158,7 +163,34 @@ export class TraceStore {
     return this.columns.chunk(event).packet[this.columns.row(event)] ?? 0;
   }
 
-  gaps(): GapMark[] {
+  /** What many hops' labels need, in the order asked for; empty strings for an event that isn't there. */
+  hops(events: readonly number[]): HopLabel[] {
+    return events.slice(0, maxHops).map((event) => hopLabel(this, event));
+  }
+
+  /**
+   * Where an event is: its packet, that packet's row among the lanes that match the filter (−1: none), the event's index in the
+   * trail. Throws a RangeError when there is no such event.
+   */
+  locate(event: number, filter: string): { lane: Lane; row: number; index: number } {
+    const lane = this.laneOf(event);
+    const index = placeOf(this.order(lane), event, this.columns.time(event));
+    return { lane: readLane(this, lane), row: this.#lanes.row(filter, lane), index };
+  }
+
+  /** Events and drops in each of `buckets` equal parts of [0, durationNs]. O(new events) while the trace's scale stands. */
+  overview(buckets: number): { events: number[]; drops: number[] } {
+    return this.#overview.read(buckets);
+  }
+
+  /** The traced kernel; empty texts before the hello. */
+  kernel(): { readonly release: string; readonly machine: string; readonly version: string } {
+    const hello = this.#hello;
+    return { release: hello?.release ?? '', machine: hello?.machine ?? '', version: hello?.kernelVersion ?? '' };
+  }
+
+  /** The losses as the timeline draws them. */
+  gapMarks(): GapMark[] {
     return this.#gaps.map(({ from, to, ...rest }) => ({
       fromNs: this.sinceStart(from),
       toNs: this.sinceStart(to),
@@ -260,9 +292,14 @@ export class TraceStore {
     if (this.#gaps.length < limits.gaps) this.#gaps.push(stored);
   }
 
+  /** Whether the store takes no more events. */
+  get isFull(): boolean {
+    return this.columns.length >= this.maxEvents;
+  }
+
   /** Makes room for one event and returns its index. Throws a LimitError when the store is full. */
   pushEvent(): number {
-    if (this.columns.length >= this.maxEvents) {
+    if (this.isFull) {
       throw new LimitError(`more than ${this.maxEvents} events; trace less at a time, or with a narrower filter`);
     }
     return this.columns.push();

@@ -1,5 +1,5 @@
 // A packet's trail as rows: every hop with its place, the time since the one before, and what it changed.
-import { layers, type TrailRow } from '../protocol/timeline.ts';
+import { layers, type HopLabel, type TrailRow } from '../protocol/timeline.ts';
 import type { LaneOrder } from './order.ts';
 import type { TraceStore } from './store.ts';
 import { hex64 } from './tables.ts';
@@ -47,6 +47,17 @@ export function readEvent(store: TraceStore, event: number): EventValues {
     protocol: chunk.protocol[row] ?? 0,
     flags: chunk.flags[row] ?? 0,
     tcpFlags: chunk.tcpFlags[row] ?? 0,
+  };
+}
+
+/** A hop's label; empty strings when there is no such event. */
+export function hopLabel(store: TraceStore, event: number): HopLabel {
+  if (!Number.isInteger(event) || event < 0 || event >= store.eventCount) return { function: '', iface: '', netns: '' };
+  const { hook, netns, ifindex } = readEvent(store, event);
+  return {
+    function: store.hooks.name(hook),
+    iface: store.names.iface(netns, ifindex),
+    netns: store.names.netns(netns),
   };
 }
 
@@ -114,13 +125,10 @@ export function verdictOf(store: TraceStore, event: number, hook: number): strin
   return verdictText(BigInt.asIntN(64, bits), store.hooks.get(hook), layers[store.hooks.layer(hook)] ?? 'other');
 }
 
-/** Most rows of one answer. */
-const maxRows = 10_000;
-
 /** A window of a packet's trail in time order. O(rows), after the lane's order is built. */
 export function trailWindow(store: TraceStore, order: LaneOrder, offset: number, count: number): TrailRow[] {
   const from = Math.max(0, Math.floor(offset) || 0);
-  const to = Math.min(order.count, from + Math.min(Math.max(0, Math.floor(count) || 0), maxRows));
+  const to = Math.min(order.count, from + Math.max(0, Math.floor(count) || 0));
   const rows: TrailRow[] = [];
   let before = from > 0 ? readEvent(store, order.events[from - 1] ?? 0) : undefined;
   for (let at = from; at < to; at++) {

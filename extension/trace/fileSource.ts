@@ -1,0 +1,78 @@
+// A trace file as a trace that views can show.
+import { basename } from 'node:path';
+import { FormatError } from './error.ts';
+import { openBytes, readTrace, type Damage, type ReadResult } from './reader.ts';
+import type { TraceSource } from './source.ts';
+import type { TraceStore } from './store.ts';
+
+/** A trace that was read from a file; it doesn't change any more. */
+export class FileSource implements TraceSource {
+  readonly status = 'file';
+  readonly store: TraceStore;
+  readonly title: string;
+  readonly node: string;
+  readonly filter: string;
+  readonly message: string;
+  readonly damage: readonly Damage[];
+
+  constructor(path: string, { store, damage, message }: ReadResult) {
+    const name = basename(path);
+    this.store = store;
+    this.damage = damage;
+    this.title = name;
+    this.node = nonEmpty(store.context?.node) ?? nonEmpty(store.hello?.host) ?? name;
+    this.filter = nonEmpty(store.context?.filter) ?? store.hello?.filter ?? '';
+    const missing = store.unaccounted;
+    const said = [message, store.end?.error ?? ''];
+    if (missing > 0 && message === '') said.push(`${missing} events are missing and no gap says when they were lost.`);
+    this.message = said.filter((part) => part !== '').join(' ');
+  }
+
+  onChange(): { dispose(): void } {
+    // A file doesn't change.
+    return { dispose: () => undefined };
+  }
+
+  async stop(): Promise<void> {
+    await Promise.resolve();
+  }
+
+  async pause(): Promise<void> {
+    await Promise.resolve();
+  }
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text;
+}
+
+/**
+ * Opens a trace file.
+ * @throws an Error in one sentence for a person, when the file can't be read or isn't a trace; the signal's reason when aborted
+ */
+export async function openTraceFile(
+  path: string,
+  signal?: AbortSignal,
+  onProgress?: (done: number, total: number) => void,
+): Promise<FileSource> {
+  let bytes;
+  try {
+    bytes = await openBytes(path);
+  } catch (error) {
+    throw new Error(`${path} can't be opened: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
+  }
+  try {
+    const result = await readTrace(bytes, {
+      ...(signal === undefined ? {} : { signal }),
+      ...(onProgress === undefined ? {} : { onProgress }),
+    });
+    return new FileSource(path, result);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    throw new Error(`${path} can't be shown: ${error.message}. Open a file that Packet Trail saved.`, { cause: error });
+  } finally {
+    await bytes.close();
+  }
+}
