@@ -6,7 +6,7 @@
 #   debian.sh list SUITE ARCH PATTERN…            print "NAME VERSION" of the newest version of every package
 #                                                 whose name matches a glob, oldest version first
 #   debian.sh download SUITE ARCH DIR PACKAGE…    put the newest version (or NAME=VERSION) of each package into
-#                                                 DIR, print one file name a line, in the order asked
+#                                                 DIR, print one file name a line, in the order of names
 #   debian.sh source SUITE PACKAGE DIR            put a source package's files into DIR, print their names
 #   debian.sh version SUITE PACKAGE               print the newest version of a source package
 #
