@@ -96,10 +96,15 @@ async function writeNotices(metafiles) {
   const folders = new Set(inputs.flatMap((input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0] ?? []));
   const notices = await Promise.all(
     [...folders].sort().map(async (folder) => {
-      const { name, version, license } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
+      const {
+        name,
+        version,
+        license,
+        licenses = [],
+      } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'));
       const file = (await readdir(folder)).find((candidate) => /^licen[cs]e/i.test(candidate));
       const text = file === undefined ? '' : await readFile(join(folder, file), 'utf8');
-      return `${name} ${version} (${license})\n\n${text.trim()}\n`;
+      return `${name} ${version} (${license ?? licenses.map(({ type }) => type).join(', ')})\n\n${text.trim()}\n`;
     }),
   );
   await writeFile('dist/third-party-notices.txt', notices.join(`\n${'-'.repeat(80)}\n\n`));

@@ -10,7 +10,7 @@ build=(make gcc clang llvm clang-format libc6-dev libbpf-dev libelf-dev zlib1g-d
 # What it takes to boot the test node, run VS Code in Chromium and run the suites.
 test=(qemu-system-x86 cpio kmod busybox-static openssh-client openssh-server openssh-sftp-server
 	chromium fonts-dejavu-core clangd universal-ctags xz-utils zstd valgrind sudo iproute2 procps
-	g++ python3 libkrb5-dev pkg-config)
+	g++ python3 ripgrep)
 
 . /etc/os-release
 case "${ID:-} ${ID_LIKE:-}" in
