@@ -1,6 +1,17 @@
 // The worker thread that indexes a kernel tree, so that the extension host never waits for it. It walks the tree, hands files
 // in batches to scanning threads of the same program, and writes the index. Bundled as dist/indexer.js.
-import { closeSync, fstatSync, fsyncSync, openSync, readdirSync, readSync, renameSync, rmSync, writeSync, type Dirent } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+  type Dirent,
+} from 'node:fs';
 import { join } from 'node:path';
 import { isMainThread, parentPort, Worker, workerData, type MessagePort } from 'node:worker_threads';
 import { reason } from './error.ts';
@@ -71,7 +82,8 @@ function walk(root: string): { paths: string[]; unreadable: number; unreadableEx
       if (entry.isDirectory()) {
         if (!entry.name.startsWith('.') && folder.depth < depthLimit) folders.push({ path, depth: folder.depth + 1 });
       } else if (entry.isFile() && /\.[ch]$/.test(entry.name)) {
-        if (paths.push(path) > pathLimit) throw new Error(`it holds more than ${pathLimit.toLocaleString('en')} C files`);
+        if (paths.push(path) > pathLimit)
+          throw new Error(`it holds more than ${pathLimit.toLocaleString('en')} C files`);
       }
     }
   }
@@ -186,7 +198,7 @@ function write(path: string, bytes: Buffer): void {
   try {
     const file = openSync(unfinished, 'w', 0o600);
     try {
-      for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
+      for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at);
       fsyncSync(file);
     } finally {
       closeSync(file);

@@ -80,7 +80,7 @@ export class KernelIndexes {
   }
 
   private async build(tree: KernelTree, { signal, onProgress }: OpenIndexOptions): Promise<IndexFile> {
-    if (signal.aborted) throw cancelled();
+    if (isAborted(signal)) throw cancelled();
     const key = `${tree.root}\n${tree.identity}`;
     const build = this.builds.get(key) ?? this.start(key, tree);
     if (onProgress !== undefined) build.listeners.add(onProgress);
@@ -97,9 +97,12 @@ export class KernelIndexes {
     } finally {
       signal.removeEventListener('abort', leave);
       if (onProgress !== undefined) build.listeners.delete(onProgress);
-      if (--build.waiting === 0) build.abort.abort();
-      // Who cancels waits until the worker is gone, so that nothing runs on in the background.
-      if (signal.aborted && build.waiting === 0) await build.result.catch(() => undefined);
+      build.waiting--;
+      if (isAborted(signal) && build.waiting === 0) {
+        build.abort.abort();
+        // Who cancels waits until the worker is gone, so that nothing runs on in the background.
+        await build.result.catch(() => undefined);
+      }
     }
   }
 
@@ -168,6 +171,9 @@ export class KernelIndexes {
   }
 }
 
+/** As a call, because the compiler takes a property that was false once for false for good. */
+const isAborted = (signal: AbortSignal): boolean => signal.aborted;
+
 const cancelled = (): SourceError => new SourceError('cancelled', 'Indexing the kernel source was cancelled.', '');
 
 async function runWorker(
@@ -176,7 +182,7 @@ async function runWorker(
   signal: AbortSignal,
   onProgress: (done: number, total: number) => void,
 ): Promise<void> {
-  if (signal.aborted) throw cancelled();
+  if (isAborted(signal)) throw cancelled();
   const worker = new Worker(program, { workerData });
   let stop = (): void => undefined;
   try {

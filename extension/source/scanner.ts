@@ -442,8 +442,13 @@ class Scanner {
   /** The n-th argument of a macro call, when it is a plain name. */
   private argument(group: number, index: number): string | undefined {
     const begin = this.begins[group] ?? 0;
-    const text = this.bytes.toString('latin1', begin + 1, Math.max(begin + 1, Math.min(this.ends[group] ?? 0, begin + 400) - 1));
-    const argument = text.replace(/\/\*[^]*?\*\//g, ' ').split(',')[index]?.trim();
+    const text = this.bytes.toString(
+      'latin1',
+      begin + 1,
+      Math.max(begin + 1, Math.min(this.ends[group] ?? 0, begin + 400) - 1),
+    );
+    const all = text.replace(/\/\*[^]*?\*\//g, ' ').split(',');
+    const argument = all[index]?.trim();
     return argument !== undefined && /^\w+$/.test(argument) ? argument : undefined;
   }
 
@@ -503,7 +508,8 @@ class Scanner {
       }
     }
     const last = this.tokens - 2;
-    const byMacro = this.isGroup(last + 1) && this.kinds[last] === Kind.word ? this.macroDefinition(last, flags) : undefined;
+    const byMacro =
+      this.isGroup(last + 1) && this.kinds[last] === Kind.word ? this.macroDefinition(last, flags) : undefined;
     return byMacro ?? (found === undefined ? undefined : { ...found, flags });
   }
 

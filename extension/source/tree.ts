@@ -25,14 +25,23 @@ export async function readTree(folder: string): Promise<KernelTree> {
     root = await realpath(folder);
     if (!(await stat(root)).isDirectory()) throw new Error('it is not a folder');
   } catch (error) {
-    throw new SourceError('no-tree', `The kernel source folder ${folder} can't be read: ${reason(error)}.`, chooseMend, {
-      cause: error,
-    });
+    throw new SourceError(
+      'no-tree',
+      `The kernel source folder ${folder} can't be read: ${reason(error)}.`,
+      chooseMend,
+      {
+        cause: error,
+      },
+    );
   }
   const makefile = await readHead(join(root, 'Makefile'));
   const version = makefile === undefined ? undefined : makefileVersion(makefile);
   if (version === undefined) {
-    throw new SourceError('no-tree', `${folder} is no kernel source: its Makefile names no kernel version.`, await hint(root));
+    throw new SourceError(
+      'no-tree',
+      `${folder} is no kernel source: its Makefile names no kernel version.`,
+      await hint(root),
+    );
   }
   if ((await readHead(join(root, 'init', 'main.c'))) === undefined) {
     throw new SourceError(
@@ -44,7 +53,8 @@ export async function readTree(folder: string): Promise<KernelTree> {
   return { root, version, identity: await identify(root, makefile ?? '') };
 }
 
-const chooseMend = 'Choose the folder that holds the kernel\'s top Makefile with "Packet Trail: Choose Kernel Source…".';
+const chooseMend =
+  'Choose the folder that holds the kernel\'s top Makefile with "Packet Trail: Choose Kernel Source…".';
 
 /** Reads VERSION, PATCHLEVEL, SUBLEVEL and EXTRAVERSION from the top of a kernel's Makefile. */
 export function makefileVersion(makefile: string): KernelVersion | undefined {
@@ -65,7 +75,7 @@ async function hint(root: string): Promise<string> {
   } catch {
     return chooseMend;
   }
-  const names = entries.map(({ name }) => name).filter((name) => /^linux-/.test(name));
+  const names = entries.map(({ name }) => name).filter((name) => name.startsWith('linux-'));
   for (const name of names) {
     const makefile = await readHead(join(root, name, 'Makefile'));
     if (makefile !== undefined && makefileVersion(makefile) !== undefined) {
@@ -84,7 +94,19 @@ async function identify(root: string, makefile: string): Promise<string> {
   if (head !== undefined) return hash.update(`git ${head}`).digest('hex');
   // Without git: a folder's time changes when files are added or removed in it. Files edited in place are caught when their
   // definition is opened, see definition.ts.
-  for (const folder of ['.', 'arch', 'block', 'drivers', 'drivers/net', 'fs', 'include', 'kernel', 'lib', 'mm', 'net']) {
+  for (const folder of [
+    '.',
+    'arch',
+    'block',
+    'drivers',
+    'drivers/net',
+    'fs',
+    'include',
+    'kernel',
+    'lib',
+    'mm',
+    'net',
+  ]) {
     hash.update(`${folder} ${await changed(join(root, folder))}\n`);
   }
   for (const parent of ['net', 'include']) {

@@ -1,0 +1,54 @@
+// The definition in the file as it is now: an index may be older than an edit, so the place is looked up anew before it is shown.
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Definition } from './indexFile.ts';
+import { sourceName } from './locate.ts';
+import { scan } from './scanner.ts';
+
+/** Where an editor goes. */
+export interface Place {
+  /** Absolute path. */
+  readonly path: string;
+  /** 0-based line and UTF-16 column of the function's name. */
+  readonly line: number;
+  readonly column: number;
+  /** Of the name; 0 when the name isn't written there (a macro makes it). */
+  readonly length: number;
+  /** The line's text, trimmed. */
+  readonly preview: string;
+}
+
+const sizeLimit = 16 * 1024 * 1024;
+
+/** Finds a definition's place in its file. Undefined when the file is gone or no longer defines it: the index is out of date. */
+export async function findPlace(root: string, definition: Definition, symbol: string): Promise<Place | undefined> {
+  const path = join(root, definition.file);
+  let bytes: Buffer;
+  try {
+    const found = await stat(path);
+    if (!found.isFile() || found.size > sizeLimit) return undefined;
+    bytes = await readFile(path);
+  } catch {
+    return undefined;
+  }
+  const bare = sourceName(symbol).replace(/^\w+:/, '');
+  const written = [bare, bare.replace(/^____/, ''), bare.replace(/^(?:__\w+?_)?(?:compat_)?sys_/, '')];
+  let line: number | undefined;
+  scan(bytes, (name, at) => {
+    const same =
+      name === sourceName(symbol) || written.includes(name) || written.includes(name.replace(/^(?:compat_)?sys_/, ''));
+    if (same && (line === undefined || Math.abs(at - definition.line) < Math.abs(line - definition.line))) line = at;
+  });
+  if (line === undefined) return undefined;
+  const lines = bytes.toString('utf8').split('\n');
+  const preview = (lines[line - 1] ?? '').trim();
+  // Macros may have the name on a later line: TRACE_EVENT(\n\tname,
+  for (let below = 0; below < 4; below++) {
+    const text = lines[line - 1 + below] ?? '';
+    for (const name of written) {
+      const column = name === '' ? undefined : new RegExp(`\\b${name.replace(/[^\w]/g, '\\$&')}\\b`).exec(text)?.index;
+      if (column !== undefined) return { path, line: line - 1 + below, column, length: name.length, preview };
+    }
+  }
+  return { path, line: line - 1, column: 0, length: 0, preview };
+}
