@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Control lines: one JSON object a line, from the one who reads the stream. */
+#ifndef PACKET_TRAIL_CONTROL_H
+#define PACKET_TRAIL_CONTROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum command { COMMAND_NONE, COMMAND_HEARTBEAT, COMMAND_STOP, COMMAND_PAUSE, COMMAND_RESUME, COMMAND_BAD };
+
+/* What a line asks for. Keys that aren't known are skipped; what is no JSON object is BAD. */
+enum command control_line(const char *line, size_t length);
+
+#define CONTROL_LINE 4096
+
+struct control {
+	char   line[CONTROL_LINE];
+	size_t length;
+	bool   too_long; /* the rest of this line is thrown away */
+	bool   closed;
+};
+
+/* Reads what is there from a descriptor that doesn't block; calls back for each whole line. */
+void control_read(struct control *control, int fd, void (*command)(enum command, void *context),
+		  void *context);
+
+#endif

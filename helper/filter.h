@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pcap-filter(7) expressions as eBPF instructions, for the filter slots of the kernel side. */
+#ifndef PACKET_TRAIL_FILTER_H
+#define PACKET_TRAIL_FILTER_H
+
+#include <stddef.h>
+#include <linux/bpf.h>
+
+/* What the bytes begin with. */
+enum filter_link { FILTER_ETHERNET, FILTER_IP };
+
+/* An expression's greatest length in bytes. */
+#define FILTER_MAX 8192
+
+/*
+ * The body of int f(const u8 *data, u32 wire_len, u32 captured_len): non-zero in r0 = it matches;
+ * ends with `exit`. Reads only data[0 … captured_len), at most FILTER_SCRATCH bytes (bpf/event.h);
+ * uses r0–r5 and up to 64 bytes of stack, calls nothing, jumps forward only.
+ */
+struct filter_insns {
+	struct bpf_insn *insns;
+	size_t		 cnt;
+};
+
+/*
+ * Compiles `expr` for packets that begin with `link`. An expression that has a meaning on the other
+ * link only (`ether host …` where there is no Ethernet header) gives a filter that never matches.
+ * Host names are not looked up. 0, or -1 with the reason in `err`; free with filter_free().
+ */
+int filter_compile(const char *expr, enum filter_link link, struct filter_insns *out, char *err,
+		   size_t err_size);
+
+void filter_free(struct filter_insns *insns);
+
+/* 0 if the expression has a meaning on at least one link, or -1 with the reason in `err`. */
+int filter_check(const char *expr, char *err, size_t err_size);
+
+#endif

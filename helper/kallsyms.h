@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kernel's text symbols, read once, in two compact arrays: address → symbol. */
+#ifndef PACKET_TRAIL_KALLSYMS_H
+#define PACKET_TRAIL_KALLSYMS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct symbol {
+	uint64_t address;
+	uint32_t name;	 /* offset in `text` */
+	uint16_t module; /* index in `modules`; 0 = vmlinux */
+	uint8_t	 sent;	 /* its place in the stream was announced */
+};
+
+struct kallsyms {
+	struct symbol *symbols; /* by address */
+	size_t	       count;
+	size_t	       capacity;
+	char	      *text;
+	size_t	       text_length;
+	size_t	       text_capacity;
+	char	     **modules;
+	size_t	       module_count;
+	uint64_t       text_base;  /* _stext */
+	uint64_t       init_begin; /* _sinittext … _einittext: gone after boot */
+	uint64_t       init_end;
+};
+
+/*
+ * Reads /proc/kallsyms, or what looks like it. 0, -ENOMEM, -EPERM when every address reads as
+ * zero (kernel.kptr_restrict), -EINVAL when there is no symbol in it.
+ */
+int kallsyms_read(struct kallsyms *kallsyms, FILE *file);
+int kallsyms_open(struct kallsyms *kallsyms, const char *path);
+void kallsyms_close(struct kallsyms *kallsyms);
+
+/* The symbol that holds the address, NULL when none does. */
+struct symbol *kallsyms_find(const struct kallsyms *kallsyms, uint64_t address);
+
+const char *symbol_name(const struct kallsyms *kallsyms, const struct symbol *symbol);
+/* "" = vmlinux */
+const char *symbol_module(const struct kallsyms *kallsyms, const struct symbol *symbol);
+/* Bytes up to the next symbol; 0 = unknown. */
+uint64_t symbol_size(const struct kallsyms *kallsyms, const struct symbol *symbol);
+
+#endif

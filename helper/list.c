@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+/* --list-hooks: see list.h. */
+#include "list.h"
+#include "functions.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* Names and prototypes come from BTF and hold nothing that JSON must escape but in theory. */
+static void text(const char *value)
+{
+	putchar('"');
+	for (; *value; value++) {
+		if (*value == '"' || *value == '\\')
+			putchar('\\');
+		if ((unsigned char)*value >= ' ')
+			putchar(*value);
+	}
+	putchar('"');
+}
+
+static void json_hooks(const struct functions *functions)
+{
+	const char *comma = "";
+
+	puts("[");
+	for (size_t i = 0; i < functions->count; i++) {
+		const struct function *function = &functions->items[i];
+
+		printf("%s{\"function\":", comma);
+		text(function->name);
+		printf(",\"module\":");
+		text(function->module);
+		printf(",\"address\":\"0x%" PRIx64 "\",\"skb_arg\":%u,\"prototype\":",
+		       function->address, function->position);
+		text(function->prototype);
+		printf(",\"skipped\":null}");
+		comma = ",\n";
+	}
+	for (size_t i = 0; i < functions->skipped_count; i++) {
+		printf("%s{\"function\":", comma);
+		text(functions->skipped[i].name);
+		printf(",\"module\":");
+		text(functions->skipped[i].module);
+		printf(",\"skipped\":");
+		text(functions->skipped[i].reason);
+		printf("}");
+		comma = ",\n";
+	}
+	puts("\n]");
+}
+
+void list_hooks(const struct functions *functions, bool json)
+{
+	if (json) {
+		json_hooks(functions);
+		return;
+	}
+	for (size_t i = 0; i < functions->count; i++) {
+		const struct function *function = &functions->items[i];
+
+		if (!function->quiet)
+			printf("hook %s%s%s  %s\n", function->module,
+			       *function->module ? ":" : "", function->name, function->prototype);
+	}
+	for (size_t i = 0; i < functions->skipped_count; i++) {
+		const struct skipped *skipped = &functions->skipped[i];
+
+		printf("skip %s%s%s  %s\n", skipped->module, *skipped->module ? ":" : "",
+		       skipped->name, skipped->reason);
+	}
+}

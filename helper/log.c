@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Messages for a person: see log.h. */
+#include "log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+bool log_verbose;
+
+static void line(const char *format, va_list args)
+{
+	char  text[1024];
+	char *at;
+
+	vsnprintf(text, sizeof(text), format, args);
+	/* One message is one line, whatever a name in it holds. */
+	for (at = text; *at; at++)
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			*at = '?';
+	fprintf(stderr, "packet-trail-helper: %s\n", text);
+}
+
+void complain(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	line(format, args);
+	va_end(args);
+}
+
+void say(const char *format, ...)
+{
+	static struct timespec begin;
+	struct timespec	       now;
+	char		       timed[512];
+	va_list		       args;
+
+	if (!log_verbose)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (!begin.tv_sec)
+		begin = now;
+	snprintf(timed, sizeof(timed), "%.3f s: %s",
+		 (double)(now.tv_sec - begin.tv_sec) + (double)(now.tv_nsec - begin.tv_nsec) / 1e9,
+		 format);
+	va_start(args, format);
+	line(timed, args);
+	va_end(args);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line, as docs/helper.md describes it. */
+#ifndef PACKET_TRAIL_OPTIONS_H
+#define PACKET_TRAIL_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum backend { BACKEND_AUTO, BACKEND_KPROBE_MULTI, BACKEND_KPROBE };
+
+enum task { TASK_TRACE, TASK_CHECK, TASK_LIST, TASK_VERSION, TASK_HELP };
+
+struct patterns {
+	const char **items;
+	size_t	     count;
+};
+
+struct options {
+	enum task	task;
+	bool		stream;
+	bool		json;
+	bool		verbose;
+	bool		no_modules;
+	bool		no_follow;
+	bool		stack;
+	struct patterns functions;
+	struct patterns excludes;
+	struct patterns modules;
+	const char     *netns_spec;
+	const char     *interface_spec;
+	uint32_t	mark;
+	uint32_t	mark_mask; /* 0 = any */
+	uint64_t	limit;	   /* 0 = none */
+	uint64_t	duration_ms;
+	uint64_t	heartbeat_ms;
+	uint32_t	buffer; /* bytes */
+	enum backend	backend;
+	const char     *btf;
+	char	       *filter; /* "" = every packet */
+	int		argc;
+	char	      **argv;
+};
+
+/* 0, or -1 after it said on stderr what is wrong. */
+int  options_parse(struct options *options, int argc, char **argv);
+void options_free(struct options *options);
+void options_help(void);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where a trace goes: the framed stream, or a terminal. The capture calls these; each sink keeps
+ * what it needs. A sink must take all but events; an event it can't take it counts as lost.
+ */
+#ifndef PACKET_TRAIL_SINK_H
+#define PACKET_TRAIL_SINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <linux/types.h>
+#include "../bpf/event.h"
+#include "hooks.h"
+
+struct functions;
+struct kallsyms;
+struct options;
+struct reasons;
+
+/* Numbers of the stream format's GapCause. */
+enum gap_cause {
+	GAP_RING_BUFFER = 0,
+	GAP_MISSED	= 1,
+	GAP_RECURSION	= 2,
+	GAP_TABLE_FULL	= 3,
+	GAP_PIPE_FULL	= 4,
+	GAP_LIMIT	= 5,
+	GAP_CAUSES
+};
+
+struct gap {
+	uint64_t       lost;
+	uint64_t       from;
+	uint64_t       to;
+	uint32_t       cpu;
+	enum gap_cause cause;
+};
+
+struct totals {
+	uint64_t time;
+	uint64_t sent;
+	uint64_t delivered;
+	uint64_t lost;
+	uint64_t hits;
+	uint64_t run_ns;
+	uint32_t packets;
+	uint32_t following;
+};
+
+struct sink {
+	void (*hello)(struct sink *sink, const struct options *options,
+		      const struct kallsyms *kallsyms);
+	void (*hooks)(struct sink *sink, const struct hook *hooks, size_t count);
+	/* `reason` NULL = none; hook id 0 = one that never got a place in the table */
+	void (*status)(struct sink *sink, uint32_t id, enum hook_state state, const char *reason,
+		       const char *function, const char *module);
+	void (*progress)(struct sink *sink, const char *phase, uint32_t done, uint32_t total);
+	void (*reasons)(struct sink *sink, const struct reasons *reasons);
+	void (*netns)(struct sink *sink, uint32_t inum, const char *name);
+	void (*iface)(struct sink *sink, uint32_t netns, uint32_t ifindex, const char *name);
+	void (*task)(struct sink *sink, uint32_t pid, const char *comm);
+	void (*symbol)(struct sink *sink, uint64_t address, uint64_t size, const char *name,
+		       const char *module);
+	/* `stack` NULL or STACK_DEPTH addresses. Returns false when the event is lost here. */
+	bool (*event)(struct sink *sink, const struct event *event, const uint64_t *stack);
+	void (*gap)(struct sink *sink, const struct gap *gap);
+	void (*counters)(struct sink *sink, const struct totals *totals);
+	/* Sends what waits to be sent together. */
+	void (*flush)(struct sink *sink);
+	/* Events that were taken first and lost later (the reader stalls), and forgets them. */
+	uint64_t (*take_lost)(struct sink *sink, uint32_t cpu);
+	void (*end)(struct sink *sink, const char *cause, const struct totals *totals,
+		    const char *error);
+	/* The reader is gone: nothing that is sent arrives. */
+	bool (*closed)(const struct sink *sink);
+	void (*destroy)(struct sink *sink);
+	/* To poll for writing while something waits; -1 = nothing waits. */
+	int (*waiting)(const struct sink *sink);
+	void (*write)(struct sink *sink);
+};
+
+/* NULL after it said why. */
+struct sink *frames_sink(int fd, uint32_t cpus);
+struct sink *print_sink(bool json, const struct hooks *hooks);
+
+/* CLOCK_MONOTONIC and CLOCK_REALTIME, ns, read together. */
+void clock_pair(uint64_t *monotonic, uint64_t *wall);
+
+#endif

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Frames and the queue in front of standard output: see stream.h. */
+#include "stream.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+void bytes_free(struct bytes *bytes)
+{
+	free(bytes->data);
+	memset(bytes, 0, sizeof(*bytes));
+}
+
+static bool reserve(struct bytes *bytes, size_t more)
+{
+	size_t	 capacity = bytes->capacity ? bytes->capacity : 256;
+	uint8_t *data;
+
+	if (bytes->failed)
+		return false;
+	if (more <= bytes->capacity - bytes->length)
+		return true;
+	while (capacity - bytes->length < more)
+		capacity *= 2;
+	data = realloc(bytes->data, capacity);
+	if (!data) {
+		bytes->failed = true;
+		return false;
+	}
+	bytes->data = data;
+	bytes->capacity = capacity;
+	return true;
+}
+
+void put_bytes(struct bytes *bytes, const void *data, size_t length)
+{
+	if (!length || !reserve(bytes, length))
+		return;
+	memcpy(bytes->data + bytes->length, data, length);
+	bytes->length += length;
+}
+
+static void put_little(struct bytes *bytes, uint64_t value, int size)
+{
+	uint8_t out[8];
+
+	for (int i = 0; i < size; i++)
+		out[i] = value >> (8 * i);
+	put_bytes(bytes, out, size);
+}
+
+void put_u8(struct bytes *bytes, uint8_t value)
+{
+	put_little(bytes, value, 1);
+}
+
+void put_u16(struct bytes *bytes, uint16_t value)
+{
+	put_little(bytes, value, 2);
+}
+
+void put_u32(struct bytes *bytes, uint32_t value)
+{
+	put_little(bytes, value, 4);
+}
+
+void put_u64(struct bytes *bytes, uint64_t value)
+{
+	put_little(bytes, value, 8);
+}
+
+void put_varint(struct bytes *bytes, uint64_t value)
+{
+	uint8_t out[10];
+	int	length = 0;
+
+	while (value >= 0x80) {
+		out[length++] = value | 0x80;
+		value >>= 7;
+	}
+	out[length++] = value;
+	put_bytes(bytes, out, length);
+}
+
+void put_zigzag(struct bytes *bytes, int64_t value)
+{
+	put_varint(bytes, ((uint64_t)value << 1) ^ (value < 0 ? UINT64_MAX : 0));
+}
+
+enum wire { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2 };
+
+static void put_tag(struct bytes *message, uint32_t field, enum wire wire)
+{
+	put_varint(message, (uint64_t)field << 3 | wire);
+}
+
+void field_varint(struct bytes *message, uint32_t field, uint64_t value)
+{
+	if (!value)
+		return;
+	put_tag(message, field, WIRE_VARINT);
+	put_varint(message, value);
+}
+
+void field_fixed64(struct bytes *message, uint32_t field, uint64_t value)
+{
+	if (!value)
+		return;
+	put_tag(message, field, WIRE_FIXED64);
+	put_u64(message, value);
+}
+
+/* Bytes of the UTF-8 sequence at `at`, 0 when it is none (overlong and surrogates included). */
+static int utf8_length(const unsigned char *at)
+{
+	if (at[0] < 0x80)
+		return 1;
+	if (at[0] >= 0xc2 && at[0] <= 0xdf)
+		return (at[1] & 0xc0) == 0x80 ? 2 : 0;
+	if ((at[0] & 0xf0) == 0xe0) {
+		if ((at[1] & 0xc0) != 0x80 || (at[2] & 0xc0) != 0x80)
+			return 0;
+		if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f))
+			return 0;
+		return 3;
+	}
+	if (at[0] >= 0xf0 && at[0] <= 0xf4) {
+		if ((at[1] & 0xc0) != 0x80 || (at[2] & 0xc0) != 0x80 || (at[3] & 0xc0) != 0x80)
+			return 0;
+		if ((at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
+			return 0;
+		return 4;
+	}
+	return 0;
+}
+
+void field_string(struct bytes *message, uint32_t field, const char *text)
+{
+	const unsigned char *at = (const unsigned char *)text;
+	struct bytes	     clean = {0};
+
+	if (!text || !*text)
+		return;
+	while (*at) {
+		int length = utf8_length(at);
+
+		if (length) {
+			put_bytes(&clean, at, length);
+			at += length;
+		} else {
+			put_bytes(&clean, "\xef\xbf\xbd", 3);
+			at++;
+		}
+	}
+	field_message(message, field, &clean);
+	bytes_free(&clean);
+}
+
+void field_message(struct bytes *message, uint32_t field, const struct bytes *inner)
+{
+	if (inner->failed) {
+		message->failed = true;
+		return;
+	}
+	put_tag(message, field, WIRE_BYTES);
+	put_varint(message, inner->length);
+	put_bytes(message, inner->data, inner->length);
+}
+
+void stream_open(struct stream *stream, int fd, size_t limit)
+{
+	memset(stream, 0, sizeof(*stream));
+	stream->fd = fd;
+	stream->limit = limit;
+}
+
+void stream_close(struct stream *stream)
+{
+	bytes_free(&stream->queue);
+	stream->closed = true;
+}
+
+size_t stream_waiting(const struct stream *stream)
+{
+	return stream->queue.length - stream->begin;
+}
+
+bool stream_room(const struct stream *stream, size_t size)
+{
+	return !stream->closed && stream_waiting(stream) + size <= stream->limit;
+}
+
+bool stream_frame(struct stream *stream, enum frame type, const struct bytes *payload)
+{
+	if (stream->closed || payload->failed || payload->length + 1 > FRAME_MAX)
+		return false;
+	/* Room for the whole frame first, so that a failed allocation leaves no half of one. */
+	if (!reserve(&stream->queue, payload->length + 5)) {
+		stream->queue.failed = false;
+		return false;
+	}
+	put_u32(&stream->queue, payload->length + 1);
+	put_u8(&stream->queue, type);
+	put_bytes(&stream->queue, payload->data, payload->length);
+	return stream_write(stream);
+}
+
+bool stream_write(struct stream *stream)
+{
+	while (!stream->closed && stream_waiting(stream)) {
+		ssize_t wrote = write(stream->fd, stream->queue.data + stream->begin,
+				      stream_waiting(stream));
+
+		if (wrote < 0) {
+			if (errno == EINTR)
+				continue;
+			if (errno == EAGAIN)
+				break;
+			stream->closed = true;
+			break;
+		}
+		stream->begin += wrote;
+	}
+	if (stream->closed || !stream_waiting(stream)) {
+		stream->queue.length = stream->begin = 0;
+	} else if (stream->begin >= stream->queue.capacity / 2) {
+		memmove(stream->queue.data, stream->queue.data + stream->begin,
+			stream_waiting(stream));
+		stream->queue.length -= stream->begin;
+		stream->begin = 0;
+	}
+	return !stream->closed;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+bool stream_drain(struct stream *stream, int timeout_ms)
+{
+	int64_t deadline = now_ms() + timeout_ms;
+
+	while (stream_write(stream) && stream_waiting(stream)) {
+		struct pollfd poller = {.fd = stream->fd, .events = POLLOUT};
+		int64_t	      left = deadline - now_ms();
+
+		if (left <= 0)
+			return false;
+		if (poll(&poller, 1, (int)left) < 0 && errno != EINTR)
+			return false;
+	}
+	return !stream->closed;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The stream's frames (docs/stream-format.md) and the way out: messages in protobuf wire encoding,
+ * frames, and a queue in front of standard output that never blocks. Knows nothing of packets.
+ */
+#ifndef PACKET_TRAIL_STREAM_H
+#define PACKET_TRAIL_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum frame {
+	FRAME_HELLO    = 1,
+	FRAME_HOOKS    = 2,
+	FRAME_NAMES    = 3,
+	FRAME_EVENTS   = 4,
+	FRAME_GAP      = 5,
+	FRAME_STATUS   = 6,
+	FRAME_PROGRESS = 7,
+	FRAME_COUNTERS = 8,
+	FRAME_END      = 9,
+	FRAME_SYMBOLS  = 10,
+	FRAME_STACKS   = 11,
+	FRAME_CLOCK    = 12,
+	FRAME_REASONS  = 13,
+};
+
+#define FRAME_MAX 16777216 /* the length field's upper bound */
+
+/* Bytes that grow. After a failed allocation `failed` is set and writes do nothing. */
+struct bytes {
+	uint8_t *data;
+	size_t	 length;
+	size_t	 capacity;
+	bool	 failed;
+};
+
+void bytes_free(struct bytes *bytes);
+void put_bytes(struct bytes *bytes, const void *data, size_t length);
+void put_u8(struct bytes *bytes, uint8_t value);
+void put_u16(struct bytes *bytes, uint16_t value); /* little endian, like all */
+void put_u32(struct bytes *bytes, uint32_t value);
+void put_u64(struct bytes *bytes, uint64_t value);
+void put_varint(struct bytes *bytes, uint64_t value);
+void put_zigzag(struct bytes *bytes, int64_t value);
+
+/* Message fields; a zero or empty value is left out. */
+void field_varint(struct bytes *message, uint32_t field, uint64_t value);
+void field_fixed64(struct bytes *message, uint32_t field, uint64_t value);
+/* Bytes that aren't UTF-8 become U+FFFD. */
+void field_string(struct bytes *message, uint32_t field, const char *text);
+void field_message(struct bytes *message, uint32_t field, const struct bytes *inner);
+
+/* Standard output's queue. `lossy` bytes are bounded by `limit`; everything else always queues. */
+struct stream {
+	int	     fd;
+	struct bytes queue;
+	size_t	     begin; /* first byte of the queue that is not written yet */
+	size_t	     limit;
+	bool	     closed; /* the reader went away; writes do nothing from then on */
+};
+
+void stream_open(struct stream *stream, int fd, size_t limit);
+void stream_close(struct stream *stream);
+
+/* Queues a frame and writes what can be written. Returns false if memory ran out or the reader is gone. */
+bool stream_frame(struct stream *stream, enum frame type, const struct bytes *payload);
+
+/* Is there room for a frame of events of this size? When not, the caller counts them as lost. */
+bool stream_room(const struct stream *stream, size_t size);
+
+/* Bytes that wait. */
+size_t stream_waiting(const struct stream *stream);
+
+/* Writes what the reader takes now. Returns false when it is gone. */
+bool stream_write(struct stream *stream);
+
+/* Writes all that waits, at most `timeout_ms`. Returns true when nothing is left. */
+bool stream_drain(struct stream *stream, int timeout_ms);
+
+#endif
