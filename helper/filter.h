@@ -19,7 +19,7 @@ enum filter_link { FILTER_ETHERNET, FILTER_IP };
  */
 struct filter_insns {
 	struct bpf_insn *insns;
-	size_t		 cnt;
+	size_t cnt;
 };
 
 /*
