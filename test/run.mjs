@@ -209,8 +209,10 @@ await main(async () => {
   if (filter !== undefined && names.length === 0)
     throw new SetupError(`"${filter}" is no suite: use ${Object.keys(suites).join(', ')}, or SUITE -- FILTER.`);
 
+  const chosen = names.length === 0 ? Object.keys(suites) : names;
   try {
-    await setup();
+    // Linting and unit tests need no build.
+    await setup(chosen.every((name) => name === 'lint' || name === 'unit') ? ['packages', 'modules'] : ['build']);
   } catch (error) {
     console.log(`packet-trail: ${error.message}\n\n0 passed, 1 failed, 0 skipped`);
     process.exitCode = 1;
@@ -219,7 +221,7 @@ await main(async () => {
   mkdirSync(resultsDirectory, { recursive: true });
   const total = { passed: 0, failed: [], skipped: [] };
   const table = [];
-  for (const name of names.length === 0 ? Object.keys(suites) : names) {
+  for (const name of chosen) {
     say(`${name}: running`);
     const begun = Date.now();
     const { passed, failed, skipped } = await suites[name](filter).catch((error) => {
