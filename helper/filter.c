@@ -186,7 +186,8 @@ static bool translate_alu(struct translation *t, const struct classic_insn *in)
 	return true;
 }
 
-static void translate_jump(struct translation *t, size_t i, uint16_t tested)
+/* False if it jumps backwards. */
+static bool translate_jump(struct translation *t, size_t i, uint16_t tested)
 {
 	const struct classic_insn *in = &t->in[i];
 	__u8 op = in->code & OP, src = in->code & BPF_X, reg = src == BPF_X ? X : 0;
@@ -194,10 +195,12 @@ static void translate_jump(struct translation *t, size_t i, uint16_t tested)
 	size_t yes = i + 1 + in->jt, no = i + 1 + in->jf;
 
 	if (op == BPF_JA) {
+		if (in->k >= t->length - i - 1)
+			return false;
 		yes = i + 1 + in->k;
 		emit_jump(t, BPF_JMP | BPF_JA, 0, 0, 0, yes);
 		reach(t, yes, tested);
-		return;
+		return true;
 	}
 	reach(t, yes, tested);
 	reach(t, no, tested);
@@ -210,10 +213,11 @@ static void translate_jump(struct translation *t, size_t i, uint16_t tested)
 	emit_jump(t, BPF_JMP32 | op | src, A, reg, imm, yes);
 	if (no != i + 1)
 		emit_jump(t, BPF_JMP | BPF_JA, 0, 0, 0, no);
+	return true;
 }
 
-/* Translates instruction i; 0, or -1 if it is none that libpcap makes. */
-static int translate_one(struct translation *t, size_t i)
+/* Translates instruction i; NULL, or why it can't be. */
+static const char *translate_one(struct translation *t, size_t i)
 {
 	const struct classic_insn *in = &t->in[i];
 	__u16 code = in->code;
@@ -248,7 +252,7 @@ static int translate_one(struct translation *t, size_t i)
 			emit(t, BPF_ALU | BPF_MOV | BPF_X, dst, WIRE, 0, 0);
 			break;
 		default:
-			return -1;
+			return "libpcap made an instruction that is not known here";
 		}
 		break;
 	case BPF_ST:
@@ -260,13 +264,16 @@ static int translate_one(struct translation *t, size_t i)
 		goes_on = translate_alu(t, in);
 		break;
 	case BPF_JMP:
-		translate_jump(t, i, tested);
-		return 0;
+		if (!translate_jump(t, i, tested))
+			return "it loops over a chain of headers (protochain), which a kernel "
+			       "filter "
+			       "can't: name the protocol with proto";
+		return NULL;
 	case RET:
 		if ((code & RET_VALUE) != RET_A)
 			emit(t, BPF_ALU | BPF_MOV | BPF_K, A, 0, 0, (__s32)in->k);
 		emit(t, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
-		return 0;
+		return NULL;
 	case MISC:
 		if ((code & MISC_OP) == TXA)
 			emit(t, BPF_ALU | BPF_MOV | BPF_X, A, X, 0, 0);
@@ -276,7 +283,7 @@ static int translate_one(struct translation *t, size_t i)
 	}
 	if (goes_on)
 		reach(t, i + 1, tested);
-	return 0;
+	return NULL;
 }
 
 /* Cuts the lengths to 32 bits; classic BPF begins with A, X and M[] at 0. */
@@ -320,6 +327,7 @@ static int translate(const struct bpf_program *program, struct filter_insns *out
 		     size_t err_size)
 {
 	struct translation t = {.in = program->bf_insns, .length = program->bf_len};
+	const char *reason;
 	size_t room = t.length * EXPANSION + WORDS + 6;
 	int result = -1;
 
@@ -337,10 +345,11 @@ static int translate(const struct bpf_program *program, struct filter_insns *out
 	reach(&t, 0, 0);
 	for (size_t i = 0; i < t.length; i++) {
 		t.start[i] = t.count;
-		if (t.tested[i] != UNREACHED && translate_one(&t, i)) {
-			snprintf(err, err_size,
-				 "libpcap made an instruction that is not known here (0x%x)",
-				 t.in[i].code);
+		if (t.tested[i] == UNREACHED)
+			continue;
+		reason = translate_one(&t, i);
+		if (reason) {
+			snprintf(err, err_size, "%s", reason);
 			goto cleanup;
 		}
 	}

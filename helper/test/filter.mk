@@ -1,0 +1,11 @@
+# The filter compiler's test: sanitizers find what the comparison with libpcap can't.
+# Wants LIBPCAP (libpcap.sh --path), CFLAGS with the warnings, and OUT; gives $(OUT)/filter_test.
+
+# The linker takes lookup.c for the C library's name services, as in the helper itself.
+FILTER_WRAP := -Wl,--wrap=getaddrinfo,--wrap=getprotobyname_r,--wrap=getnetbyname_r,--wrap=ether_hostton
+FILTER_SOURCES := ../filter.c ../lookup.c filter_test.c
+
+$(OUT)/filter_test: $(FILTER_SOURCES) ../filter.h ../../bpf/event.h filter.mk $(LIBPCAP)/lib/libpcap.a | $(OUT)
+	@printf '  %-8s %s\n' TEST $@
+	$(Q)$(CC) $(CFLAGS) -fsanitize=address,undefined -fno-sanitize-recover=all -isystem $(LIBPCAP)/include \
+		$(FILTER_SOURCES) $(FILTER_WRAP) $(LIBPCAP)/lib/libpcap.a -o $@
