@@ -3,10 +3,11 @@
 import { markDrop, markFree, markVerdict } from '../extension/protocol/pages.ts';
 import { layers } from '../extension/protocol/timeline.ts';
 import { el } from './dom.ts';
+import { formatTime } from './format.ts';
 import { lowerBound, markOfEvent, marksOf, type LoadedPage } from './marks.ts';
 import type { Palette } from './palette.ts';
 import type { Renderer, Scene, SceneRow } from './renderer.ts';
-import { ticks } from './ruler.ts';
+import { rulerBase, ticks } from './ruler.ts';
 import { xOf } from './viewport.ts';
 
 /** Rectangles of one colour: x, y, width, height each. Grows, and is used again for every frame. */
@@ -129,6 +130,7 @@ export class CanvasRenderer implements Renderer {
     this.drawGrid(scene, palette);
     this.drawConnectors(scene, palette);
     this.drawMarks(scene, palette);
+    this.drawPointers(scene, palette);
     this.drawGaps(scene, palette);
     context.restore();
     this.drawRuler(scene, palette);
@@ -197,7 +199,8 @@ export class CanvasRenderer implements Renderer {
       const x = Math.round(xOf(scene.viewport, row.firstNs)) + 0.5;
       if (x < -10 || x > this.width + 10) continue;
       const half = scene.rowHeight / 2;
-      const [from, to] = [Math.round(parent.y + half), Math.round(row.y + half) + 0.5];
+      const edge = half + (markHeight / 2) * Math.sign(row.y - parent.y);
+      const [from, to] = [Math.round(parent.y + edge), Math.round(row.y + half) + 0.5];
       context.moveTo(x - 5, from);
       context.lineTo(x - 5, to);
       context.lineTo(x, to);
@@ -290,7 +293,9 @@ export class CanvasRenderer implements Renderer {
         const text = left >= 0 && room > labelWidth ? scene.label(event[mark] ?? 0) : undefined;
         if (text !== undefined) batches.texts.push({ x: left + wide + 6, y: middle, room: room - wide - 10, text });
       }
-      if (mark === selectedMark) selected = { ...shape, x: left, room: wide };
+      if (mark === selectedMark) {
+        selected = { ...shape, x: left, room: wide, text: flag & markDrop ? 'drop' : '' };
+      }
     }
     return selected;
   }
@@ -311,8 +316,11 @@ export class CanvasRenderer implements Renderer {
   private cut(text: string, room: number): string {
     const width = this.measure(text);
     if (width <= room) return text;
-    const keep = Math.floor((text.length * (room - 8)) / width);
-    return keep < 4 ? '' : `${text.slice(0, keep)}…`;
+    for (let keep = Math.floor((text.length * room) / width); keep >= 4; keep--) {
+      const short = `${text.slice(0, keep)}…`;
+      if (this.measure(short) <= room) return short;
+    }
+    return '';
   }
 
   private measure(text: string): number {
@@ -379,32 +387,37 @@ export class CanvasRenderer implements Renderer {
       context.moveTo(x + arm, y - arm);
       context.lineTo(x - arm, y + arm);
       context.stroke();
-      if (drop.text === '' || drop.room < 40) continue;
-      const text = this.cut(drop.text, (drop.room - 18) / 1.08);
-      if (text === '') continue;
-      const width = context.measureText(text).width;
+      if (drop.text === '') continue;
+      const width = context.measureText(drop.text).width;
+      // Beside the cross where there is room: after it, else before it.
+      const after = drop.room > width + 16;
+      if (!after && x < width + 20) continue;
+      const left = after ? x + 12 : x - 12 - width;
       context.fillStyle = palette.background;
       context.globalAlpha = 0.8;
-      context.fillRect(x + 9, y - 7, width + 6, 14);
+      context.fillRect(left - 3, y - 7, width + 6, 14);
       context.globalAlpha = 1;
       context.fillStyle = palette.error;
-      context.fillText(text, x + 12, y + 0.5);
+      context.fillText(drop.text, left, y + 0.5);
     }
   }
 
-  private drawSelection({ x, y, room }: Shape, palette: Palette): void {
+  private drawSelection({ x, y, room, text }: Shape, palette: Palette): void {
     const { overlayContext: context } = this;
     context.strokeStyle = palette.background;
     context.lineWidth = 4;
     const box = [x - 3.5, y - markHeight / 2 - 2.5, room + 7, markHeight + 5] as const;
-    context.beginPath();
-    context.roundRect(...box, 3);
-    context.stroke();
+    const outline = (): void => {
+      context.beginPath();
+      // A drop is round.
+      if (text === '') context.roundRect(...box, 3);
+      else context.arc(x + room - 1, y, 9.5, 0, 2 * Math.PI);
+      context.stroke();
+    };
+    outline();
     context.strokeStyle = palette.highContrast ? palette.focus : palette.foreground;
     context.lineWidth = 2;
-    context.beginPath();
-    context.roundRect(...box, 3);
-    context.stroke();
+    outline();
   }
 
   /** Hatched bands across all lanes; those that would share a pixel are joined. */
@@ -447,14 +460,46 @@ export class CanvasRenderer implements Renderer {
     this.hatch?.setTransform(new DOMMatrix().scale(1 / this.ratio));
   }
 
+  /** Arrows at the edge of lanes whose packet was there before or will be later than what is in view. */
+  private drawPointers(scene: Scene, palette: Palette): void {
+    const { context } = this;
+    context.fillStyle = palette.dim;
+    context.beginPath();
+    for (const row of scene.rows) {
+      const y = row.y + scene.rowHeight / 2;
+      if (xOf(scene.viewport, row.lastNs) < -2) {
+        context.moveTo(4, y);
+        context.lineTo(9, y - 4);
+        context.lineTo(9, y + 4);
+      } else if (xOf(scene.viewport, row.firstNs) > this.width + 2) {
+        context.moveTo(this.width - 4, y);
+        context.lineTo(this.width - 9, y - 4);
+        context.lineTo(this.width - 9, y + 4);
+      }
+    }
+    context.fill();
+  }
+
   private drawRuler(scene: Scene, palette: Palette): void {
     const { context } = this;
     context.fillStyle = palette.border;
     context.fillRect(0, scene.rulerHeight - 1, this.width, 1);
+    if (scene.empty) return;
     context.textBaseline = 'middle';
     context.textAlign = 'left';
+    const marks = ticks(scene.viewport, this.width);
     let free = 0;
-    for (const tick of ticks(scene.viewport, this.width)) {
+    // What the short labels count from, when no tick in view says it.
+    const base = rulerBase(scene.viewport, this.width);
+    const firstStrong = marks.find(({ strong }) => strong)?.x ?? Infinity;
+    if (base > 0 && firstStrong > 100) {
+      context.font = `600 11px ${palette.font}`;
+      context.fillStyle = palette.foreground;
+      const text = formatTime(base);
+      context.fillText(text, 4, scene.rulerHeight / 2 - 1);
+      free = 4 + context.measureText(text).width + 8;
+    }
+    for (const tick of marks) {
       const x = Math.round(tick.x);
       context.fillStyle = tick.strong ? palette.foreground : palette.dim;
       context.fillRect(x, scene.rulerHeight - (tick.strong ? 8 : 5), 1, tick.strong ? 8 : 5);

@@ -1,4 +1,6 @@
 // The form controls. Only this file knows which library draws them, so that another one touches this file alone.
+// First, so that it is in place when the library loads.
+import { endFocusProbe } from './focusProbe.ts';
 import {
   provideVSCodeDesignSystem,
   vsCodeButton,
@@ -8,6 +10,7 @@ import {
 } from '@vscode/webview-ui-toolkit';
 import { el, icon, type IconName } from './dom.ts';
 
+endFocusProbe();
 provideVSCodeDesignSystem().register(vsCodeButton(), vsCodeTextField());
 
 /** What is used of the library's elements. */
@@ -42,9 +45,9 @@ export function createButton(options: ButtonOptions): Button {
   const button: Button = {
     element,
     setLabel(label, name) {
-      element.replaceChildren(icon(name));
-      if (!labelled) return;
-      element.append(el('span', { class: 'control-label', text: label }));
+      const image = icon(name);
+      if (labelled) image.setAttribute('slot', 'start');
+      element.replaceChildren(image, label);
     },
     setTitle(title) {
       element.title = title;

@@ -28,7 +28,7 @@ const icons = {
   resume: 'M4 2.5v11l9-5.5z',
   stop: 'M3.5 3.5h9v9h-9z',
   save: 'M2 2h9.5L14 4.5V14H2zM4 3v4h7V3zM4.5 9.5V13h7V9.5z',
-  fit: 'M2 2h1.2v12H2zM12.8 2H14v12h-1.2zM4.2 7.4h7.6v1.2H4.2zM6.3 5.2v5.6L3.6 8zM9.7 5.2v5.6L12.4 8z',
+  fit: 'M1.5 3h1.2v10H1.5zM13.3 3h1.2v10h-1.2zM3.8 8l3-2.6v2h2.4v-2l3 2.6-3 2.6v-2H6.8v2z',
   plus: 'M7.4 3h1.2v4.4H13v1.2H8.6V13H7.4V8.6H3V7.4h4.4z',
   minus: 'M3 7.4h10v1.2H3z',
   follow: 'M2 7.4h7V4.6L12.4 8 9 11.4V8.6H2zM12.8 2.5H14v11h-1.2z',
@@ -36,8 +36,6 @@ const icons = {
   search:
     'M6.8 2a4.8 4.8 0 0 1 3.8 7.7l3.2 3.2-.9.9-3.2-3.2A4.8 4.8 0 1 1 6.8 2zm0 1.2a3.6 3.6 0 1 0 0 7.2 3.6 3.6 0 0 0 0-7.2z',
   warning: 'M8 1.5 15.2 14H.8zM7.4 6v4h1.2V6zm0 5.2v1.3h1.2v-1.3z',
-  keyboard:
-    'M1.5 4h13v8.5h-13zM2.7 5.2v6.1h10.6V5.2zM4 6.4h1.2v1.2H4zm2.3 0h1.2v1.2H6.3zm2.3 0h1.2v1.2H8.6zm2.3 0h1.2v1.2h-1.2zM5 9h6v1.2H5z',
 } as const;
 export type IconName = keyof typeof icons;
 

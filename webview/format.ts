@@ -11,7 +11,7 @@ function trim(value: number, digits: number): string {
   return String(Number(value.toFixed(digits)));
 }
 
-/** A length of time to three significant digits or better: "12 ns", "1.25 µs", "340 ms", "2 min 5 s". */
+/** A length of time to three significant digits or better: "12 ns", "1.20 µs", "340 ms", "2 min 5 s". */
 export function formatDuration(ns: number): string {
   if (ns < 0) return `−${formatDuration(-ns)}`;
   if (ns === 0) return '0';
@@ -22,7 +22,8 @@ export function formatDuration(ns: number): string {
   for (const [size, unit] of units) {
     if (ns < size) continue;
     const value = ns / size;
-    return `${trim(value, size === 1 ? 0 : value < 10 ? 2 : value < 100 ? 1 : 0)} ${unit}`;
+    // A fixed number of digits, so that a column of them can be compared at a glance.
+    return `${value.toFixed(size === 1 ? 0 : value < 10 ? 2 : value < 100 ? 1 : 0)} ${unit}`;
   }
   return `${trim(ns, 2)} ns`;
 }

@@ -37,8 +37,12 @@ const layerColours: Readonly<Record<(typeof layers)[number], readonly [...string
   other: ['--vscode-descriptionForeground', '#9d9d9d'],
 };
 
+/** What the body's class says of the theme. */
+export type Contrast = 'normal' | 'dark' | 'light';
+
 /** Reads the palette. `read` gives a variable's resolved value, or an empty string. */
-export function readPalette(read: (variable: string) => string, highContrast: boolean): Palette {
+export function readPalette(read: (variable: string) => string, contrast: Contrast): Palette {
+  const highContrast = contrast !== 'normal';
   const first = (...names: readonly string[]): string => {
     for (const name of names) {
       if (!name.startsWith('--')) return name;
@@ -65,7 +69,12 @@ export function readPalette(read: (variable: string) => string, highContrast: bo
     selection: first('--vscode-list-inactiveSelectionBackground', '#80808040'),
     hover: first('--vscode-list-hoverBackground', '#80808020'),
     link: first('--vscode-textLink-foreground', '#4daafc'),
-    layers: layers.map((layer) => first(...layerColours[layer])),
+    layers: layers.map((layer) =>
+      // High contrast light has no orange among its chart colours: two layers would both be blue.
+      layer === 'netfilter' && contrast === 'light'
+        ? first('--vscode-editorWarning-foreground', ...layerColours[layer])
+        : first(...layerColours[layer]),
+    ),
     highContrast,
     font: first('--vscode-font-family', 'sans-serif'),
   };

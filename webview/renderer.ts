@@ -29,6 +29,8 @@ export interface Scene {
   readonly loaded: LoadedPage | undefined;
   readonly gaps: readonly GapMark[];
   readonly durationNs: number;
+  /** The trace has no event yet: there is no time to show. */
+  readonly empty: boolean;
   readonly selected: { readonly event: number; readonly timeNs: number } | undefined;
   /** The function of an event, if it is known by now; asking for it has it loaded. */
   readonly label: (event: number) => string | undefined;

@@ -29,6 +29,14 @@ export function baseOf(ns: number, step: number): number {
   return unit === 1e9 ? 0 : Math.floor(ns / (unit * 1000)) * unit * 1000;
 }
 
+/** What the labels of weak ticks at the left edge count from, for a viewport whose ticks are `apart` px from each other. */
+export function rulerBase(viewport: Viewport, width: number, apart = 96): number {
+  return baseOf(
+    Math.min(Math.max(0, viewport.startNs), viewport.startNs + width * viewport.nsPerPx),
+    niceStep(viewport.nsPerPx * apart),
+  );
+}
+
 /** Ticks in view, at least `apart` pixels from each other. */
 export function ticks(viewport: Viewport, width: number, apart = 96): readonly Tick[] {
   const step = niceStep(viewport.nsPerPx * apart);

@@ -47,6 +47,8 @@ const overscan = 8;
 const followSpanNs = 10e9;
 /** Part of the width that stays free right of the newest event. */
 const followMargin = 0.04;
+/** Room left of what is fitted, and right of it, where the reason of a drop stands, px. */
+const fitMargins = [24, 150] as const;
 /** A filter is asked for when typing has paused this long. */
 const typingMs = 120;
 
@@ -100,8 +102,8 @@ class Timeline {
   private readonly canvasBox = el('div', { class: 'canvas-box' });
   private readonly main = el('main', { class: 'main' });
   private readonly bottom = el('div', { class: 'bottom' });
-  private readonly started = el('div', { class: 'corner started' });
-  private readonly packets = el('div', { class: 'corner packets', text: 'Packets' });
+  private readonly started = el('div', { class: 'corner corner-start' });
+  private readonly packets = el('div', { class: 'corner corner-packets', text: 'Packets' });
   private readonly banner = el('div', { class: 'banner', attributes: { role: 'alert' } });
   private readonly notice = el('div', { class: 'notice', attributes: { role: 'status' } });
   private readonly empty = el('div', { class: 'empty', attributes: { role: 'status' } });
@@ -184,6 +186,7 @@ class Timeline {
     this.watchTheme();
     this.watchSize();
     this.inspect();
+    this.updateTrail();
     void this.start();
   }
 
@@ -297,6 +300,8 @@ class Timeline {
       this.paint();
     };
     new ResizeObserver(measure).observe(this.canvasBox);
+    // A smaller page: parts that the person made large have to give way.
+    new ResizeObserver(() => this.setSizes({})).observe(this.root);
     const watchRatio = (): void => {
       matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`).addEventListener(
         'change',
@@ -314,9 +319,12 @@ class Timeline {
     const read = (): void => {
       const style = getComputedStyle(document.documentElement);
       const { classList } = document.body;
-      const highContrast =
-        classList.contains('vscode-high-contrast') || classList.contains('vscode-high-contrast-light');
-      this.palette = readPalette((name) => style.getPropertyValue(name), highContrast);
+      const contrast = classList.contains('vscode-high-contrast-light')
+        ? 'light'
+        : classList.contains('vscode-high-contrast')
+          ? 'dark'
+          : 'normal';
+      this.palette = readPalette((name) => style.getPropertyValue(name), contrast);
       this.renderer.setPalette(this.palette);
       this.redraw('lanes');
     };
@@ -382,11 +390,11 @@ class Timeline {
     const before = this.summary;
     this.summary = summary;
     this.toolbar.update(summary);
-    const grew = before === undefined || before.events !== summary.events || before.packets !== summary.packets;
+    const grew = before?.events !== summary.events || before.packets !== summary.packets;
     if ((before?.lost ?? summary.lost) !== summary.lost) this.gapLoader.request({});
-    if (!this.placed && summary.events > 0) this.place();
     const running = summary.status === 'live' || summary.status === 'paused' || summary.status === 'starting';
     if (before === undefined && running && !this.placed) this.setFollow(true);
+    if (!this.placed && summary.events > 0) this.place();
     if (!running && this.follow) this.setFollow(false);
     if (grew) {
       // Events of other CPUs may come late: what is up to a second before the old end may still change.
@@ -570,7 +578,7 @@ class Timeline {
     if (this.width === 0 || this.durationNs === 0) return;
     this.placed = true;
     if (this.follow) this.placeFollowing();
-    else this.viewport = view.fit(0, this.durationNs, this.width);
+    else this.viewport = view.fit(0, this.durationNs, this.width, ...fitMargins);
     this.redraw('lanes');
   }
 
@@ -620,7 +628,7 @@ class Timeline {
   }
 
   private fitAll(): void {
-    this.setViewport(view.fit(0, this.durationNs, this.width));
+    this.setViewport(view.fit(0, this.durationNs, this.width, ...fitMargins));
   }
 
   private centre(ns: number): void {
@@ -628,7 +636,7 @@ class Timeline {
   }
 
   private fitLane(lane: Lane): void {
-    this.setViewport(view.fit(lane.firstNs, lane.lastNs, this.width, 0.08));
+    this.setViewport(view.fit(lane.firstNs, lane.lastNs, this.width, ...fitMargins));
   }
 
   private scrollLanes(top: number): void {
@@ -803,7 +811,9 @@ class Timeline {
   private async selectLane(lane: Lane, index: number): Promise<void> {
     this.selection = { lane, event: undefined, timeNs: lane.firstNs, index: undefined };
     this.showLane(lane);
-    await this.selectIndex(index, { reveal: false });
+    const { startNs, nsPerPx } = this.viewport;
+    const inView = lane.lastNs >= startNs && lane.firstNs <= startNs + this.width * nsPerPx;
+    await this.selectIndex(index, { reveal: !inView });
   }
 
   private showLane(lane: Lane): void {
@@ -1068,6 +1078,7 @@ class Timeline {
       loaded: this.pages.loaded,
       gaps: this.gaps,
       durationNs: this.durationNs,
+      empty: this.summary === undefined || this.summary.events === 0,
       selected: selection?.event === undefined ? undefined : { event: selection.event, timeNs: selection.timeNs },
       label: (event) => this.hops.get(event)?.function,
       cursor: this.hover === undefined || this.hover.x < 0 ? undefined : this.hover.x,
@@ -1089,6 +1100,8 @@ class Timeline {
         hovered: row === hovered,
       });
     }
+    const digits = rows.reduce((most, { lane }) => Math.max(most, lane?.id.length ?? 0), 2);
+    this.labels.element.style.setProperty('--id-width', `${Math.min(digits, 12) + 1}ch`);
     this.labels.update(rows, this.lanes.total);
   }
 
@@ -1110,7 +1123,10 @@ class Timeline {
   // ---- kept state ------------------------------------------------------------------------------------------------
 
   private restore(state: SavedState | undefined): void {
-    this.setSizes(state?.sizes ?? {});
+    const { clientWidth } = this.root;
+    this.setSizes(
+      state?.sizes ?? { labels: Math.min(300, clientWidth * 0.32), detail: Math.min(340, clientWidth * 0.32) },
+    );
     if (state === undefined) return;
     if (state.viewport !== undefined && !state.follow) {
       this.viewport = state.viewport;

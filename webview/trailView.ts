@@ -229,8 +229,15 @@ export class TrailView {
     if (row.module !== '') functionCell.append(el('span', { class: 'module', text: `[${row.module}]` }));
     const changes = cell('changes', '');
     if (row.drop !== undefined) {
-      const text = `✕ Dropped: ${row.drop.reason}${row.drop.where === '' ? '' : ` at ${row.drop.where}`}`;
-      changes.append(el('strong', { class: 'drop-text', text, title: text }));
+      const text = `${row.drop.reason}${row.drop.where === '' ? '' : ` at ${row.drop.where}`}`;
+      changes.append(
+        el('strong', {
+          class: 'drop-text',
+          text: `✕ ${text}`,
+          title: `Dropped: ${text}`,
+          attributes: { 'aria-label': `Dropped: ${text}` },
+        }),
+      );
     }
     if (row.verdict !== undefined)
       changes.append(el('span', { class: 'verdict', text: `◆ ${row.verdict}`, title: `Verdict ${row.verdict}` }));

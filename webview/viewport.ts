@@ -28,12 +28,12 @@ export function nsAt(viewport: Viewport, x: number): number {
   return viewport.startNs + x * viewport.nsPerPx;
 }
 
-/** Shows [fromNs, toNs] in `width` pixels with a margin (a share of the width) on both sides. */
-export function fit(fromNs: number, toNs: number, width: number, margin = 0.02): Viewport {
-  const usable = Math.max(1, width * (1 - 2 * margin));
+/** Shows [fromNs, toNs] in `width` pixels with px of margin left and right, as far as there is room for them. */
+export function fit(fromNs: number, toNs: number, width: number, left = 0, right = left): Viewport {
+  const shrink = Math.min(1, (0.4 * width) / Math.max(1, left + right));
+  const usable = Math.max(1, width - (left + right) * shrink);
   const nsPerPx = Math.max(minNsPerPx, Math.max(toNs - fromNs, 1) / usable);
-  const middle = (fromNs + toNs) / 2;
-  return { startNs: middle - (nsPerPx * width) / 2, nsPerPx };
+  return { startNs: fromNs - left * shrink * nsPerPx, nsPerPx };
 }
 
 /** Scales by `factor` (< 1 zooms in) and keeps the time under pixel `x` where it is. */

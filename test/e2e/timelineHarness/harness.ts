@@ -18,8 +18,7 @@ import { summarize } from '../../../extension/trace/summary.ts';
 import type { TimelineInspection } from '../../../webview/inspection.ts';
 import { batch, preamble, type Event } from './traffic.ts';
 
-const root = fileURLToPath(new URL('../../../', import.meta.url));
-const webview = join(root, 'webview');
+const webview = fileURLToPath(new URL('../../../webview', import.meta.url));
 
 export type ThemeName = 'light' | 'dark' | 'highContrast' | 'highContrastLight';
 interface Theme {
@@ -134,11 +133,16 @@ const bridgeScript = `
 /** In the page: sets a theme the way VS Code does, by variables on the root and a class on the body. */
 const themeScript = (theme: Theme): string => `
   (() => {
-    const { style } = document.documentElement;
-    style.cssText = '';
-    for (const [name, value] of Object.entries(${JSON.stringify(theme.variables)})) style.setProperty(name, value);
-    const put = () => { document.body.className = ${JSON.stringify(theme.bodyClass)}; };
-    if (document.body) put(); else addEventListener('DOMContentLoaded', put);
+    const put = () => {
+      if (!document.body) return false;
+      const { style } = document.documentElement;
+      style.cssText = '';
+      for (const [name, value] of Object.entries(${JSON.stringify(theme.variables)})) style.setProperty(name, value);
+      document.body.className = ${JSON.stringify(theme.bodyClass)};
+      return true;
+    };
+    // Before the page's script runs there may be no body yet.
+    if (!put()) new MutationObserver((_, observer) => put() && observer.disconnect()).observe(document, { childList: true, subtree: true });
   })();`;
 
 async function bundle(outdir: string): Promise<void> {
@@ -172,6 +176,7 @@ async function serveFiles(directory: string): Promise<{ readonly server: Server;
     if (request.url === '/timeline.js') send('text/javascript', script);
     else if (request.url === '/timeline.css') send('text/css', style);
     else if (request.url === '/') send('text/html', shell(origin));
+    else if (request.url === '/favicon.ico') response.writeHead(204).end();
     else response.writeHead(404).end();
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -223,7 +228,10 @@ export async function startHarness(): Promise<Harness> {
   const directory = await mkdtemp(join(tmpdir(), 'packet-trail-timeline-'));
   await bundle(directory);
   const { server, origin } = await serveFiles(directory);
-  const themes = JSON.parse(await readFile(new URL('./themes.json', import.meta.url), 'utf8')) as Record<ThemeName, Theme>;
+  const themes = JSON.parse(await readFile(new URL('./themes.json', import.meta.url), 'utf8')) as Record<
+    ThemeName,
+    Theme
+  >;
   const browser: Browser = await chromium.launch({
     executablePath: process.env['PACKET_TRAIL_CHROMIUM'] ?? '/usr/bin/chromium',
     args: [
@@ -279,7 +287,9 @@ async function open(
   });
   if (options.state !== undefined) {
     const state = JSON.stringify(JSON.stringify(options.state));
-    await page.addInitScript(`if (sessionStorage.getItem('state') === null) sessionStorage.setItem('state', ${state});`);
+    await page.addInitScript(
+      `if (sessionStorage.getItem('state') === null) sessionStorage.setItem('state', ${state});`,
+    );
   }
   await page.addInitScript(bridgeScript);
   await page.addInitScript(themeScript(themes[options.theme ?? 'dark']));
@@ -307,7 +317,8 @@ async function open(
       for (;;) {
         const value = await read(key);
         if (test(value)) return value;
-        if (Date.now() > deadline) throw new Error(`waited for ${what}; ${key} is ${JSON.stringify(value)?.slice(0, 500) ?? 'undefined'}`);
+        if (Date.now() > deadline)
+          throw new Error(`waited for ${what}; ${key} is ${JSON.stringify(value, undefined, 1).slice(0, 500)}`);
         await page.evaluate('new Promise((resolve) => requestAnimationFrame(resolve))');
       }
     },

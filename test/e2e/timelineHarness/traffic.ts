@@ -69,7 +69,18 @@ const mono = 5_000_000_000_000n;
 /** 2026-03-04 09:05:06.789 UTC. */
 const wall = 1_772_615_106_789_000_000n;
 
-const part = { packet: 1, cpu: 2, task: 4, skb: 8, netns: 16, ifindex: 32, len: 128, protocol: 256, tuple: 512, drop: 4096 };
+const part = {
+  packet: 1,
+  cpu: 2,
+  task: 4,
+  skb: 8,
+  netns: 16,
+  ifindex: 32,
+  len: 128,
+  protocol: 256,
+  tuple: 512,
+  drop: 4096,
+};
 const tail = { verdict: 8192, parent: 16384, free: 32768 };
 
 class Bytes {
@@ -152,7 +163,13 @@ export function preamble(): readonly Uint8Array[] {
     reasons.forEach(([value, name]) => w.message(1, (reason) => reason.uint(1, value).string(2, name))),
   );
   const symbols = frame(frameType.symbols, (w) =>
-    w.message(1, (symbol) => symbol.fixed64(1, textBase + 4096n).uint(2, 4096).string(3, 'nft_do_chain').string(4, 'nf_tables')),
+    w.message(1, (symbol) =>
+      symbol
+        .fixed64(1, textBase + 4096n)
+        .uint(2, 4096)
+        .string(3, 'nft_do_chain')
+        .string(4, 'nf_tables'),
+    ),
   );
   return [hello, hooks, status, names, table, symbols];
 }
@@ -212,7 +229,13 @@ export function gap(lost: number, cpu: number, fromNs: number, toNs: number): Ui
   );
 }
 
-const ping: Tuple = { protocol: 1, source: [10, 0, 0, 1], destination: [10, 0, 0, 2], sourcePort: 0x0800, destinationPort: 77 };
+const ping: Tuple = {
+  protocol: 1,
+  source: [10, 0, 0, 1],
+  destination: [10, 0, 0, 2],
+  sourcePort: 0x0800,
+  destinationPort: 77,
+};
 const web = (port: number): Tuple => ({
   protocol: 6,
   source: [10, 0, 0, 1],
@@ -248,9 +271,26 @@ export function oneDroppedPing(): readonly Event[] {
   let ns = 0;
   const hops: Event[] = [...wayOut, ['ip_rcv', 5600] as const].map(([name, since], at) => {
     ns += since;
-    return { ns, packet: 1, function: name, ...(at === 0 ? { tuple: ping } : {}), ...(at > 9 ? { netns: 4026532200, ifindex: 2 } : {}) };
+    return {
+      ns,
+      packet: 1,
+      function: name,
+      ...(at === 0 ? { tuple: ping } : {}),
+      ...(at > 9 ? { netns: 4026532200, ifindex: 2 } : {}),
+    };
   });
-  return [...hops, { ns: ns + 820, packet: 1, function: 'skb:kfree_skb', netns: 4026532200, ifindex: 2, drop: netfilterDrop, free: true }];
+  return [
+    ...hops,
+    {
+      ns: ns + 820,
+      packet: 1,
+      function: 'skb:kfree_skb',
+      netns: 4026532200,
+      ifindex: 2,
+      drop: netfilterDrop,
+      free: true,
+    },
+  ];
 }
 
 /** Sixty packets over two seconds: pings, NATed TCP with a tc verdict, clones, drops. */
@@ -266,7 +306,13 @@ export function mixedTraffic(): readonly Event[] {
     const tuple = tcp ? web(40_000 + at) : ping;
     wayOut.forEach(([name, since], hop) => {
       ns += since + ((at * 37 + hop * 11) % 90);
-      events.push({ ns, packet: start, function: name, cpu: at % 4, ...(hop === 0 ? { tuple, len: tcp ? 60 : 84 } : { len: tcp ? 60 : 84 }) });
+      events.push({
+        ns,
+        packet: start,
+        function: name,
+        cpu: at % 4,
+        ...(hop === 0 ? { tuple, len: tcp ? 60 : 84 } : { len: tcp ? 60 : 84 }),
+      });
     });
     if (at % 4 === 1) {
       packet++;
@@ -281,11 +327,18 @@ export function mixedTraffic(): readonly Event[] {
         events.push({ ns, ...inside, function: 'skb:kfree_skb', drop: netfilterDrop, free: true });
         break;
       }
-      const nat = tcp && hop === 4 ? { tuple: { ...tuple, destination: [10, 1, 0, 2] as const, destinationPort: 80 } } : {};
+      const nat =
+        tcp && hop === 4 ? { tuple: { ...tuple, destination: [10, 1, 0, 2] as const, destinationPort: 80 } } : {};
       events.push({ ns, ...inside, function: name, ...nat, ...(name === 'tc_ingress_policy' ? { verdict: 0 } : {}) });
     }
     if (!dropped) {
-      events.push({ ns: ns + 500, packet: start, function: tcp ? 'tcp_v4_rcv' : 'icmp_rcv', netns: 4026532200, ifindex: 2 });
+      events.push({
+        ns: ns + 500,
+        packet: start,
+        function: tcp ? 'tcp_v4_rcv' : 'icmp_rcv',
+        netns: 4026532200,
+        ifindex: 2,
+      });
       events.push({ ns: ns + 2500, packet: start, function: 'consume_skb', free: true, netns: 4026532200, ifindex: 2 });
     }
   }
