@@ -5,7 +5,10 @@ import { packetTrailApi, type PacketTrailApi } from './api.ts';
 import { registerCommands } from './commands.ts';
 import { listHosts } from './nodes/hosts.ts';
 import { sshConfigFile } from './settings.ts';
-import { KernelSource } from './source/openSource.ts';
+import { Clangd } from './source/clangd.ts';
+import { KernelIndexes } from './source/kernelIndex.ts';
+import { SourceOpener } from './source/openSource.ts';
+import { WindowSourcePrompter } from './source/windowSourcePrompter.ts';
 import { State } from './state.ts';
 import { Traces } from './traces.ts';
 import { traceCommands } from './traceCommands.ts';
@@ -21,7 +24,12 @@ export function activate(context: vscode.ExtensionContext): PacketTrailApi {
   const log = vscode.window.createOutputChannel('Packet Trail', { log: true });
   const state = new State(context.globalState);
   const traces = new Traces(join(context.globalStorageUri.fsPath, 'recordings'));
-  const source = new KernelSource(context, log);
+  const clangd = new Clangd(log);
+  const indexes = new KernelIndexes(
+    context.asAbsolutePath(join('dist', 'indexer.js')),
+    join(context.globalStorageUri.fsPath, 'kernel-source'),
+  );
+  const source = new SourceOpener(indexes, clangd, new WindowSourcePrompter(), log);
   const configuredHosts = async (): Promise<readonly string[]> =>
     (await listHosts({ configFile: sshConfigFile() })).map(({ name }) => name);
   const nodes = new NodesView(state, configuredHosts);
@@ -43,6 +51,7 @@ export function activate(context: vscode.ExtensionContext): PacketTrailApi {
   context.subscriptions.push(
     log,
     traces,
+    clangd,
     source,
     nodes,
     panels,

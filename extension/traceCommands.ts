@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import * as vscode from 'vscode';
 import { showFailure, type Command } from './commands.ts';
 import { traceSettings } from './settings.ts';
-import type { KernelSource } from './source/openSource.ts';
+import type { SourceOpener } from './source/openSource.ts';
 import type { State } from './state.ts';
 import { LiveTrace } from './trace/live.ts';
 import type { TraceSource } from './trace/source.ts';
@@ -25,7 +25,7 @@ export interface CommandContext {
   readonly log: vscode.LogOutputChannel;
   readonly state: State;
   readonly traces: Traces;
-  readonly source: KernelSource;
+  readonly source: SourceOpener;
   readonly nodes: NodesView;
   readonly configuredHosts: () => Promise<readonly string[]>;
   readonly start: StartContext;
@@ -48,7 +48,9 @@ export function traceCommands(at: CommandContext): TraceCommands {
 
   const openSource = async (source: TraceSource, event: number, beside: boolean): Promise<string> => {
     const { store } = source;
-    return await at.source.openHook(store.hookOf(event), kernelOf(store), { beside });
+    const hook = store.hookOf(event);
+    if (!hook) return 'The trace does not say which function this event belongs to.';
+    return await at.source.openHook(hook, kernelOf(store), { beside, preview: true });
   };
 
   const list: Command[] = [
@@ -66,7 +68,7 @@ export function traceCommands(at: CommandContext): TraceCommands {
       unavailable: noTrace,
       run: async (argument) => {
         const trace = traceOf(argument) ?? (await pickTrace(traces, traces.all(), 'Save which trace?'));
-        if (trace) await save(at, trace);
+        if (trace) await save(trace);
       },
     },
     { id: 'openTrace', run: openTrace },
@@ -124,14 +126,19 @@ export function traceCommands(at: CommandContext): TraceCommands {
         if (trace) await showHooks(trace.source, at.source);
       },
     },
-    { id: 'chooseKernelSource', run: () => at.source.choose() },
-    { id: 'rebuildSourceIndex', run: () => at.source.rebuild() },
+    {
+      id: 'chooseKernelSource',
+      run: async () => {
+        await at.source.chooseKernelSource();
+      },
+    },
+    { id: 'rebuildSourceIndex', run: () => at.source.rebuildIndex() },
     { id: 'showLog', run: () => log.show() },
   ];
 
   return {
     list,
-    actions: (trace) => ({ openSource, save: () => save(at, trace) }),
+    actions: (trace) => ({ openSource, save: () => save(trace) }),
     fileActions: (uri) => ({
       openSource,
       save: async () => {
@@ -182,7 +189,7 @@ async function run(at: CommandContext, target: string, filter: TraceFilter): Pro
   const trace: OpenTrace = {
     source: live,
     recording,
-    flush: () => live.flush(),
+    saveTo: (target) => live.saveTo(target),
     dispose: () => live.dispose(),
   };
   traces.add(trace);
@@ -229,18 +236,11 @@ async function askWhere(name: string): Promise<vscode.Uri | undefined> {
   });
 }
 
-async function save({ traces }: CommandContext, trace: OpenTrace): Promise<void> {
+async function save(trace: OpenTrace): Promise<void> {
   const target = await askWhere(basename(trace.recording));
   if (!target) return;
   if (target.scheme !== 'file') throw new Error(`A trace can't be saved to ${target.toString()}. Pick a local folder.`);
-  try {
-    await traces.save(trace, target.fsPath);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new Error(`The trace was not saved to ${target.fsPath}: ${why}. Save it elsewhere; nothing of it is lost.`, {
-      cause: error,
-    });
-  }
+  await trace.saveTo(target.fsPath);
   const open = 'Open';
   const more = isLive(trace.source) ? ' up to now; it goes on' : '';
   void vscode.window

@@ -1,6 +1,6 @@
 // The traces of this window: live ones and recordings that have not been saved yet. Views and commands ask here.
-import { copyFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { TraceSource } from './trace/source.ts';
 
@@ -9,8 +9,8 @@ export interface OpenTrace {
   readonly source: TraceSource;
   /** File that the trace is recorded into as it goes. */
   readonly recording: string;
-  /** Writes what is recorded so far, so that the recording on disk is whole. */
-  flush(): Promise<void>;
+  /** Writes the trace up to now to another file, which is whole or untouched. Rejects with what a person should read. */
+  saveTo(target: string): Promise<void>;
   /** Ends the trace on the node if it is live, and closes the connection. */
   dispose(): void;
 }
@@ -86,22 +86,6 @@ export class Traces implements vscode.Disposable {
         }),
     );
     return found.filter((recording) => recording !== undefined).sort((a, b) => b.modifiedMs - a.modifiedMs);
-  }
-
-  /**
-   * Copies a recording to where the person wants it, so that the target is whole or untouched.
-   * @throws when the target can't be written; the recording stays
-   */
-  async save(trace: OpenTrace, target: string): Promise<void> {
-    await trace.flush();
-    const partial = join(dirname(target), `.${basename(target)}.${process.pid}.part`);
-    try {
-      await copyFile(trace.recording, partial);
-      await rename(partial, target);
-    } catch (error) {
-      await rm(partial, { force: true });
-      throw error;
-    }
   }
 
   /** Ends a trace and deletes its recording. */

@@ -120,9 +120,12 @@ export class LiveTrace implements TraceSource {
     this.#set(paused ? 'paused' : 'live', '');
   }
 
-  /** Writes what has come so far, so that the recording on disk is whole. */
-  async flush(): Promise<void> {
-    await this.recorder.flush();
+  /**
+   * Writes the trace up to now to another file, which is whole or untouched.
+   * @throws TraceWriteError when the target can't be written
+   */
+  async saveTo(target: string): Promise<void> {
+    await this.recorder.saveTo(target);
   }
 
   /** Ends at once: the closed channel ends the helper, and the kernel removes its probes. */

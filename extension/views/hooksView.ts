@@ -1,11 +1,11 @@
 // Lists the hooks of a trace: those attached, those skipped and why. Picking one opens its source.
 import * as vscode from 'vscode';
-import type { KernelSource } from '../source/openSource.ts';
+import type { SourceOpener } from '../source/openSource.ts';
 import type { TraceSource } from '../trace/source.ts';
 import { kernelOf } from '../trace/summary.ts';
 
 /** Shows the list; it can be searched by function, module and reason. */
-export async function showHooks(source: TraceSource, kernelSource: KernelSource): Promise<void> {
+export async function showHooks(source: TraceSource, kernelSource: SourceOpener): Promise<void> {
   const { store } = source;
   const skipped = store.hooks.statuses().filter(({ state }) => state !== 'attached');
   const attached = [...store.hooks.all()];
@@ -32,7 +32,7 @@ export async function showHooks(source: TraceSource, kernelSource: KernelSource)
     matchOnDetail: true,
   });
   if (picked && 'hook' in picked && picked.hook)
-    await kernelSource.openHook(picked.hook, kernelOf(store), { beside: false });
+    await kernelSource.openHook(picked.hook, kernelOf(store), { beside: false, preview: true });
 }
 
 function separator(label: string): vscode.QuickPickItem {

@@ -22,7 +22,7 @@ export class TimelineHost implements vscode.Disposable {
     actions: TimelineActions,
   ) {
     const { store } = source;
-    const gaps = (): TimelineRequests['gaps'][1] => ({ gaps: store.gaps() });
+    const gaps = (): TimelineRequests['gaps'][1] => ({ gaps: store.gapMarks() });
     const handlers: Handlers = {
       ready: () => ({ summary: summarize(source), ...gaps() }),
       lanes: ({ filter, offset, count }) => store.lanes(filter, offset, count),

@@ -17,7 +17,7 @@ const megabytes = new Intl.NumberFormat('en-US', { maximumFractionDigits: 1 });
 export class TracesView implements vscode.TreeDataProvider<TraceItem>, vscode.Disposable {
   private readonly changed = new vscode.EventEmitter<undefined>();
   readonly onDidChangeTreeData = this.changed.event;
-  private readonly disposables: vscode.Disposable[];
+  private readonly disposables: readonly { dispose(): unknown }[];
 
   constructor(private readonly traces: Traces) {
     const files = vscode.workspace.createFileSystemWatcher('**/*.pkttrail', false, true, false);
@@ -96,7 +96,7 @@ export class TracesView implements vscode.TreeDataProvider<TraceItem>, vscode.Di
   }
 
   dispose(): void {
-    vscode.Disposable.from(...this.disposables).dispose();
+    for (const disposable of this.disposables) disposable.dispose();
   }
 }
 
