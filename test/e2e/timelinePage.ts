@@ -1,0 +1,76 @@
+// The timeline as a person and a test see it: its own model, and clicks on packets and hops.
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Lane, TraceSummary, TrailRow } from '../../extension/protocol/timeline.ts';
+// Declares the object that the page offers to tests.
+import type {} from '../../webview/inspection.ts';
+import type { Workbench } from './workbench.ts';
+
+/** What the timeline holds at one moment. */
+export interface TimelineModel {
+  readonly summary: TraceSummary | undefined;
+  readonly lanes: readonly Lane[];
+  readonly laneTotal: number;
+  readonly selectedLane: Lane | undefined;
+  readonly selectedEvent: number | undefined;
+  readonly trail: readonly TrailRow[];
+  readonly trailTotal: number;
+}
+
+/** The timeline that the window shows. */
+export class TimelinePage {
+  constructor(private readonly workbench: Workbench) {}
+
+  /** Its model now; undefined while the page is loading. */
+  async model(): Promise<TimelineModel | undefined> {
+    const frame = await this.workbench.webview('#timeline');
+    return frame.evaluate(() => {
+      const timeline = globalThis.packetTrailTimeline;
+      if (timeline === undefined) return undefined;
+      const { summary, lanes, laneTotal, selectedLane, selectedEvent, trail, trailTotal } = timeline;
+      return { summary, lanes: [...lanes], laneTotal, selectedLane, selectedEvent, trail: [...trail], trailTotal };
+    });
+  }
+
+  /** Waits until the model is as `test` wants it, and returns it. The error at the end names `what` and shows the summary. */
+  async until(what: string, test: (model: TimelineModel) => boolean, timeoutMs = 60_000): Promise<TimelineModel> {
+    const deadline = Date.now() + timeoutMs;
+    for (;;) {
+      // A frame that is being replaced can't be asked.
+      const model = await this.model().catch(() => undefined);
+      if (model !== undefined && test(model)) return model;
+      if (Date.now() > deadline)
+        throw new Error(
+          `the timeline does not show ${what}: ${JSON.stringify({ ...model, trail: model?.trail.length })}`,
+        );
+      await delay(50);
+    }
+  }
+
+  /** Clicks a packet's name and waits until its whole trail is there. */
+  async selectPacket(lane: Lane): Promise<readonly TrailRow[]> {
+    const frame = await this.workbench.webview('#timeline');
+    await frame.locator('.labels .label', { has: frame.getByText(`#${lane.id}`, { exact: true }) }).click();
+    const { trail } = await this.until(
+      `the trail of packet ${lane.id}`,
+      (model) => model.selectedLane?.id === lane.id && model.trailTotal > 0 && model.trail.length === model.trailTotal,
+    );
+    return trail;
+  }
+
+  /** Clicks the function's name in the trail, as a person does who wants its source. */
+  async openHop(name: string): Promise<void> {
+    const frame = await this.workbench.webview('#timeline');
+    const link = frame.locator('.trail-row .function-name', { hasText: new RegExp(`^${name}$`) }).first();
+    const grid = frame.locator('.trail-grid');
+    await grid.focus();
+    await this.workbench.page.keyboard.press('Home');
+    // Only the rows in view exist.
+    while (!(await link.isVisible())) {
+      const before = (await this.model())?.selectedEvent;
+      await this.workbench.page.keyboard.press('PageDown');
+      const after = (await this.until('another hop', ({ selectedEvent }) => selectedEvent !== undefined)).selectedEvent;
+      if (before === after) throw new Error(`the trail shows no hop ${name}`);
+    }
+    await link.click();
+  }
+}
