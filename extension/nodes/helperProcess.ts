@@ -279,7 +279,8 @@ function helperFailure(
   lines: readonly string[],
 ): NodeError {
   const line = lines.findLast((text) => text.startsWith(NAME)) ?? lines.at(-1) ?? '';
-  if (line.startsWith(NAME)) {
+  // A helper that was killed had no last word: what it said before is about something else.
+  if (line.startsWith(NAME) && end.code !== undefined) {
     const said = stripName(line);
     const cut = said.lastIndexOf(': ');
     const mend = said.slice(cut + 2);

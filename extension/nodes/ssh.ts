@@ -47,29 +47,32 @@ export class SshNode implements Node {
    * @throws NodeError for everything that can go wrong; nothing stays open then.
    */
   async connect(options: ConnectOptions): Promise<NodeConnection> {
-    const { signal } = options;
+    const { signal, onStep } = options;
     const log = this.options.log ?? (() => undefined);
     throwIfCancelled(this.name, signal);
-    options.onStep?.(`Looking up ${this.name}`);
+    onStep?.(`Looking up ${this.name}`);
     const route = await this.#route(signal);
     log(`${this.name}: by way of ${route.map(({ host }) => `${host.user}@${host.host}:${host.port}`).join(', ')}`);
     const clients: Client[] = [];
+    let root: Duplex | undefined;
     try {
       for (const hop of route) {
         const through = clients.at(-1);
         const limit = hop.host.connectTimeout ?? this.options.timeout ?? 20_000;
-        options.onStep?.(`Connecting to ${hop.label}`);
+        onStep?.(`Connecting to ${hop.label}`);
         const stream = await within(this.name, hop, limit, signal, (inner) =>
           through === undefined ? this.#dial(hop, inner) : forward(this.name, through, hop, inner),
         );
+        root ??= stream;
         clients.push(await this.#open(hop, stream, limit, options, log));
       }
-      const client = clients.pop();
-      if (client === undefined) throw new RangeError('A route has at least one hop.');
-      options.onStep?.(`Connected to ${this.name}`);
-      return new SshConnection(this.name, client, clients, log);
+      const last = clients.pop();
+      if (last === undefined || root === undefined) throw new RangeError('A route has at least one hop.');
+      onStep?.(`Connected to ${this.name}`);
+      return new SshConnection(this.name, [...clients, last], root, log);
     } catch (error) {
       for (const client of clients.reverse()) client.destroy();
+      root?.destroy();
       throw error;
     }
   }
@@ -116,6 +119,8 @@ export class SshNode implements Node {
       socket.once('connect', () => {
         signal.removeEventListener('abort', stop);
         socket.off('error', fail);
+        // What happens to it before ssh2 listens shows in its state.
+        socket.on('error', () => undefined);
         socket.setNoDelay(true);
         resolve(socket);
       });
@@ -274,13 +279,15 @@ export class SshNode implements Node {
           log(`${node}: ${error.message}`);
         else fail(stage === 'sign-in' ? signInError(node, hop, signIn, error) : connectError(node, hop, error));
       });
-      client.on('close', () => {
+      const onGone = () => {
         fail(
           stage === 'sign-in'
             ? signInError(node, hop, signIn, new Error('the server closed the connection'))
             : connectError(node, hop, new Error('Connection lost before handshake')),
         );
-      });
+      };
+      client.on('end', onGone);
+      client.on('close', onGone);
       client.once('ready', () => {
         remembering.then(() => {
           if (settled) return;
@@ -294,7 +301,10 @@ export class SshNode implements Node {
         onAbort();
         return;
       }
-      step(`Checking the host key of ${hop.label}`);
+      if (stream.destroyed || stream.readableEnded) {
+        onGone();
+        return;
+      }
       try {
         client.connect({
           sock: stream,

@@ -125,7 +125,7 @@ function askOpenSsh(
         resolve(values);
       } else if (error.code === 'ENOENT') resolve(undefined);
       else {
-        const said = stderr.trim().split('\n').at(-1) ?? '';
+        const said = stderr.trim().split('\n')[0]?.trim() ?? '';
         reject(
           new NodeError(
             'unknown-host',

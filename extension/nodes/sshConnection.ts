@@ -1,7 +1,7 @@
 // Commands and files over an SSH connection that is signed in.
 import { randomBytes } from 'node:crypto';
 import { posix } from 'node:path';
-import type { Readable } from 'node:stream';
+import { PassThrough, type Duplex, type Readable } from 'node:stream';
 import type { Client, ClientChannel, SFTPWrapper } from 'ssh2';
 import { cancelled, orCancelled, throwIfCancelled } from './cancel.ts';
 import { collect } from './collect.ts';
@@ -13,6 +13,8 @@ const SFTP_CHUNK = 32 * 1024;
 /** Writes under way at once: hides the round trip without filling the window. */
 const SFTP_WRITES = 16;
 const SFTP_OPEN_LIMIT_MS = 15_000;
+/** Bytes of output kept beside ssh2's own window of 2 MiB. */
+const OUTPUT_BUFFER = 256 * 1024;
 
 /** `cat >` as an upload: whole or not there, as with SFTP. $1 temporary file, $2 file, $3 mode, $4 size in bytes. */
 const CAT_UPLOAD = `umask 077
@@ -24,34 +26,43 @@ got=$(wc -c <"$1")
 [ "$got" -eq "$4" ] || { echo "only $got of $4 bytes arrived" >&2; exit 1; }
 chmod "$3" "$1" && { sync "$1" 2>/dev/null || sync; } && mv -f -- "$1" "$2"`;
 
-/** A signed-in connection. The jump hosts' clients live and die with it. */
+/** A signed-in connection. The jump hosts' connections live and die with it. */
 export class SshConnection implements NodeConnection {
   readonly closed: Promise<NodeError | undefined>;
+  private readonly client: Client;
   #disposed = false;
   #lost: NodeError | undefined;
   #over = false;
 
   /**
    * @param node the node's name, for errors
-   * @param client signed in; its 'error' events are taken over
-   * @param hops the clients it goes through, nearest first
+   * @param clients the signed-in clients of the way, nearest first, the node's own last; their 'error' events are taken over
+   * @param root what carries the first of them: the TCP connection
    */
   constructor(
     private readonly node: string,
-    private readonly client: Client,
-    private readonly hops: readonly Client[],
+    clients: readonly [...Client[], Client],
+    private readonly root: Duplex,
     private readonly log: (line: string) => void,
   ) {
+    this.client = clients.at(-1) ?? clients[0];
     let cause = '';
-    client.on('error', (error) => {
-      cause = error.message;
-      log(`${node}: ${error.message}`);
-    });
+    // A client that runs over another's channel does not close by itself when that one's host is gone. Taking away what
+    // carries them all ends them in order, and lets what has been received be read.
+    const over = () => root.destroy();
+    for (const client of clients) {
+      client.on('error', (error) => {
+        cause ||= error.message;
+        log(`${node}: ${error.message}`);
+        over();
+      });
+      client.once('end', over);
+      client.once('close', over);
+    }
     this.closed = new Promise((resolve) => {
-      client.once('close', () => {
+      this.client.once('close', () => {
         this.#over = true;
         if (!this.#disposed) this.#lost = lost(node, cause);
-        for (const hop of hops) hop.end();
         resolve(this.#lost);
       });
     });
@@ -61,16 +72,25 @@ export class SshConnection implements NodeConnection {
     const { signal } = options;
     throwIfCancelled(this.node, signal);
     const line = commandLine(argv);
-    const opening = this.#open<ClientChannel>('run a command', (done) => this.client.exec(line, done));
-    let channel: ClientChannel;
+    const opening = this.#open<RunningCommand>('run a command', (resolve, reject) => {
+      this.client.exec(line, (error, channel) => {
+        if (error) reject(error);
+        // At once: exit status and close may stand in the same packet.
+        else resolve(this.#command(channel, signal));
+      });
+    });
     try {
-      channel = await orCancelled(this.node, signal, opening);
+      return await orCancelled(this.node, signal, opening);
     } catch (error) {
-      // The channel may still open after the person gave up.
-      opening.then(closeChannel, () => undefined);
+      // The command may still start after the person gave up.
+      opening.then(
+        (command) => {
+          command.dispose();
+        },
+        () => undefined,
+      );
       throw error;
     }
-    return this.#command(channel, signal);
   }
 
   async exec(
@@ -79,7 +99,7 @@ export class SshConnection implements NodeConnection {
   ): Promise<CommandResult> {
     const command = await this.run(argv, options.signal ? { signal: options.signal } : {});
     const result = await collect(this.node, command, argv[0] ?? '', options);
-    if (result.code === undefined && this.#lost !== undefined) throw this.#lost;
+    if (result.code === undefined && this.#over) throw this.#lost ?? cancelled(this.node);
     return result;
   }
 
@@ -103,25 +123,22 @@ export class SshConnection implements NodeConnection {
     if (this.#disposed) return;
     this.#disposed = true;
     this.client.end();
-    // A peer that no longer answers must not keep the socket open.
-    const force = setTimeout(() => this.client.destroy(), 2_000);
+    // A peer that no longer answers must not keep the connection open.
+    const force = setTimeout(() => this.root.destroy(), 2_000);
     force.unref();
     void this.closed.then(() => {
       clearTimeout(force);
     });
-    if (this.#over) for (const hop of this.hops) hop.end();
   }
 
   /** Opens a channel; ssh2 throws when the socket is gone and calls back with an error when the server refuses. */
-  async #open<T>(what: string, start: (done: (error: Error | undefined, channel: T) => void) => void): Promise<T> {
+  async #open<T>(
+    what: string,
+    start: (resolve: (value: T) => void, reject: (error: Error) => void) => void,
+  ): Promise<T> {
     if (this.#over) throw this.#lost ?? lost(this.node, 'it was closed');
     try {
-      return await new Promise<T>((resolve, reject) => {
-        start((error, channel) => {
-          if (error) reject(error);
-          else resolve(channel);
-        });
-      });
+      return await new Promise<T>(start);
     } catch (error) {
       // ssh2 tells the waiting channels just before or after it tells of the close.
       await new Promise((resolve) => setImmediate(resolve));
@@ -152,25 +169,36 @@ export class SshConnection implements NodeConnection {
     channel.on('error', (error: Error) => {
       this.log(`${this.node}: ${error.message}`);
     });
+    // What the person reads from. Between it and the channel, so that a disposed command's output can end at once: sshd answers
+    // a closed channel only when the command has ended, which may be never.
+    const stdout = channel.pipe(new PassThrough({ highWaterMark: OUTPUT_BUFFER }));
+    const stderr = channel.stderr.pipe(new PassThrough({ highWaterMark: OUTPUT_BUFFER }));
+    let finish: () => void = () => undefined;
     const dispose = () => {
       if (!open) return;
+      channel.unpipe(stdout);
+      channel.stderr.unpipe(stderr);
+      stdout.end();
+      stderr.end();
       closeChannel(channel);
+      finish();
     };
     signal?.addEventListener('abort', dispose, { once: true });
     const done = new Promise<{ code: number | undefined; signal: string | undefined }>((resolve) => {
-      // Not 'exit': output may still be on its way, and a killed command sends no exit status at all.
-      channel.once('close', () => {
+      finish = () => {
         open = false;
         signal?.removeEventListener('abort', dispose);
         resolve({ code, signal: killedBy });
-      });
+      };
+      // Not 'exit': output may still be on its way, and a killed command sends no exit status at all.
+      channel.once('close', finish);
     });
     const ended = () =>
       this.#lost ??
       new NodeError('helper-failed', this.node, 'The command has ended and takes no more input.', 'Start it again.');
     return {
-      stdout: chunks(channel),
-      stderr: chunks(channel.stderr),
+      stdout: chunks(stdout),
+      stderr: chunks(stderr),
       write: (data) => {
         if (!open || !channel.writable) return Promise.reject(ended());
         const written = new Promise<void>((resolve, reject) => {
@@ -356,12 +384,12 @@ export class SshConnection implements NodeConnection {
   }
 }
 
-/** Ends a channel now: the command gets a signal (its output is thrown away) and the channel is closed. */
+/** Closes a channel now. What the command still writes is thrown away; its input ends, which is how the helper notices. */
 function closeChannel(channel: ClientChannel): void {
-  // Closing alone would leave a command that neither reads nor writes running.
+  // For a command that neither reads nor writes. sshd passes it on for users other than root only.
   channel.signal('TERM');
+  channel.end();
   channel.close();
-  // 'close' comes only after both outputs were read to their end.
   channel.resume();
   channel.stderr.resume();
 }

@@ -126,15 +126,12 @@ export class Sshd {
 
   /** Ends every process that serves a connection now, as a cut link would: no goodbye. */
   async cutConnections(): Promise<void> {
-    for (const pid of await childrenOf(this.process.pid ?? 0)) {
-      for (const grandchild of await childrenOf(pid)) kill(grandchild);
-      kill(pid);
-    }
+    for (const pid of await descendantsOf(this.process.pid ?? 0)) kill(pid);
   }
 
   async dispose(): Promise<void> {
     await this.cutConnections();
-    if (this.process.exitCode === null) {
+    if (this.process.exitCode === null && this.process.signalCode === null) {
       const gone = new Promise((resolve) => this.process.once('exit', resolve));
       this.process.kill('SIGKILL');
       await gone;
@@ -143,9 +140,11 @@ export class Sshd {
   }
 }
 
-async function childrenOf(pid: number): Promise<number[]> {
+/** Every process below `pid`, parents first. */
+async function descendantsOf(pid: number): Promise<number[]> {
   const text = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
-  return text.split(' ').filter(Boolean).map(Number);
+  const children = text.split(' ').filter(Boolean).map(Number);
+  return [...children, ...(await Promise.all(children.map(descendantsOf))).flat()];
 }
 
 function kill(pid: number): void {

@@ -1,0 +1,433 @@
+// Promises of deploying the helper, kept on this machine with a helper made of shell script.
+import { createHash } from 'node:crypto';
+import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { deploy, type Deployment, type DeployOptions } from '../../../extension/nodes/deploy.ts';
+import { HelperProcess, check, checkFilter } from '../../../extension/nodes/helperProcess.ts';
+import { LocalNode } from '../../../extension/nodes/local.ts';
+import { NodeError, type NodeConnection } from '../../../extension/nodes/node.ts';
+import { acquirePrivilege } from '../../../extension/nodes/privilege.ts';
+import { FakePrompter } from './support/FakePrompter.ts';
+import { makePlace, removePlace, runProgram } from './support/place.ts';
+
+/** Behaves like the helper towards its caller. */
+const FAKE_HELPER = `#!/bin/sh
+case $1 in
+--version) echo 'packet-trail-helper 0' ;;
+--check) echo '[{"name":"btf","state":"pass","detail":"found","mend":""},{"name":"lockdown","state":"fail","detail":"on","mend":"switch it off"}]'; exit 1 ;;
+--check-filter) [ "$2" = good ] || { echo "packet-trail-helper: $2: syntax error" >&2; exit 2; } ;;
+--stream)
+	shift 3
+	echo "args: $*"
+	echo 'packet-trail-helper: hello' >&2
+	while read -r line; do
+		echo "$line"
+		case $1 in
+		fail) echo 'packet-trail-helper: load programs: /sys/kernel/btf: use --btf' >&2; exit 1 ;;
+		die) kill -9 $$ ;;
+		deaf) while :; do read -r line || exec sleep 1000; done ;;
+		esac
+		case $line in
+		*'"stop"'*) exit 0 ;;
+		esac
+	done
+	echo 'stdin closed'
+	;;
+*) echo "$0 $*" ;;
+esac
+`;
+const binary = Buffer.from(FAKE_HELPER);
+const sha256 = createHash('sha256').update(binary).digest('hex');
+const NAME = `packet-trail-helper-${sha256.slice(0, 16)}`;
+const root = process.getuid?.() === 0;
+
+let place: string;
+let connection: NodeConnection;
+const cleanUps: (() => unknown)[] = [];
+
+beforeEach(async () => {
+  place = await makePlace();
+  cleanUps.push(() => removePlace(place));
+  connection = await new LocalNode('node').connect({
+    signal: new AbortController().signal,
+    prompter: new FakePrompter(),
+  });
+  cleanUps.push(() => {
+    connection.dispose();
+  });
+});
+afterEach(async () => {
+  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+});
+
+function put(options: Partial<DeployOptions> = {}): Promise<Deployment> {
+  return deploy({
+    node: 'node',
+    connection,
+    prompter: new FakePrompter(),
+    helper: () => Promise.resolve(binary),
+    signal: new AbortController().signal,
+    directories: [join(place, 'helper')],
+    ...options,
+  });
+}
+
+async function failure(work: Promise<unknown>): Promise<NodeError> {
+  const error: unknown = await work.then(
+    () => new Error('It did not fail.'),
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof NodeError)) throw error;
+  expect(error.mend).not.toBe('');
+  return error;
+}
+
+/** A connection that answers some commands otherwise. */
+function withAnswers(answer: (argv: readonly string[]) => string | undefined): NodeConnection {
+  return {
+    run: (argv, options) => connection.run(argv, options),
+    exec: (argv, options) => {
+      const stdout = answer(argv);
+      return stdout === undefined ? connection.exec(argv, options) : Promise.resolve({ code: 0, stdout, stderr: '' });
+    },
+    upload: (...args) => connection.upload(...args),
+    closed: connection.closed,
+    dispose: () => undefined,
+  };
+}
+
+describe('the binary', () => {
+  test('is sent once, under a name with its hash, for the person alone', async () => {
+    const progress: number[] = [];
+    const first = await put({ onUpload: (sent) => progress.push(sent) });
+    expect(first).toMatchObject({ sha256, uploaded: true, path: join(place, 'helper', NAME) });
+    expect(progress.at(-1)).toBe(binary.length);
+    expect((await stat(join(place, 'helper'))).mode & 0o777).toBe(0o700);
+    expect((await stat(first.path)).mode & 0o777).toBe(0o700);
+    expect((await put()).uploaded).toBe(false);
+    expect(await readdir(join(place, 'helper'))).toEqual([NAME]);
+  });
+
+  test('is sent again when it differs on the node', async () => {
+    const { path } = await put();
+    await writeFile(path, '#!/bin/sh\necho someone else\n');
+    expect((await put()).uploaded).toBe(true);
+    expect(await readFile(path, 'utf8')).toBe(FAKE_HELPER);
+  });
+
+  test('is not run when it was changed meanwhile', async () => {
+    const deployment = await put();
+    await writeFile(deployment.path, `#!/bin/sh\ntouch ${join(place, 'ran')}\n`);
+    const { code, stderr } = await connection.exec(deployment.argv(['x']));
+    expect(code).toBe(1);
+    expect(stderr).toContain('the helper has changed');
+    await expect(stat(join(place, 'ran'))).rejects.toThrow('ENOENT');
+  });
+
+  test('that arrives damaged is refused and removed', async () => {
+    const damaging: NodeConnection = {
+      ...withAnswers(() => undefined),
+      upload: (data, ...rest) => connection.upload(data.subarray(1), ...rest),
+    };
+    const error = await failure(put({ connection: damaging }));
+    expect(error.code).toBe('upload-failed');
+    expect(error.message).toContain(sha256);
+    expect(await readdir(join(place, 'helper'))).toEqual([]);
+  });
+
+  test('gets every argument exactly', async () => {
+    const words = ['a b', "it's", '$HOME', 'a\nb', ''];
+    const deployment = await put();
+    const { stdout } = await connection.exec(deployment.argv(['echo', ...words]));
+    expect(stdout).toBe(`${deployment.path} echo ${words.join(' ')}\n`);
+  });
+
+  test('of an earlier version is removed, unless it is running or not ours to judge', async () => {
+    const directory = join(place, 'helper');
+    await mkdir(directory, { mode: 0o700 });
+    await writeFile(join(directory, 'packet-trail-helper-0000000000000000'), 'old');
+    await writeFile(join(directory, 'notes'), 'mine');
+    await runProgram('cp', ['/bin/sleep', join(directory, 'packet-trail-helper-1111111111111111')]);
+    const running = await connection.run([join(directory, 'packet-trail-helper-1111111111111111'), '1000']);
+    cleanUps.push(() => {
+      running.dispose();
+    });
+    await put();
+    expect((await readdir(directory)).sort()).toEqual(['notes', 'packet-trail-helper-1111111111111111', NAME].sort());
+  });
+});
+
+describe('the directory', () => {
+  test('a link in its place is not followed', async () => {
+    await mkdir(join(place, 'elsewhere'));
+    await symlink(join(place, 'elsewhere'), join(place, 'helper'));
+    const error = await failure(put());
+    expect(error.code).toBe('upload-failed');
+    expect(error.message).toContain('symbolic link');
+    const other = await put({ directories: [join(place, 'helper'), join(place, 'second')] });
+    expect(other.path).toBe(join(place, 'second', NAME));
+    expect(await readdir(join(place, 'elsewhere'))).toEqual([]);
+  });
+
+  test('one that is open to others is closed to them first', async () => {
+    await mkdir(join(place, 'helper'));
+    await chmod(join(place, 'helper'), 0o777);
+    await put();
+    expect((await stat(join(place, 'helper'))).mode & 0o777).toBe(0o700);
+  });
+
+  test.runIf(root)('one of another user is not used', async () => {
+    await mkdir(join(place, 'helper'), { mode: 0o700 });
+    await runProgram('chown', ['65534', join(place, 'helper')]);
+    expect((await failure(put())).message).toContain('belongs to user 65534');
+  });
+
+  test('one that cannot be made is passed over, and all reasons are told when none is left', async () => {
+    const error = await failure(put({ directories: ['/proc/nope', '/dev/null/x'] }));
+    expect(error.code).toBe('upload-failed');
+    expect(error.message).toContain('/proc/nope cannot be made');
+    expect(error.message).toContain('/dev/null/x');
+  });
+
+  describe.runIf(root)('on a mount of its own', () => {
+    async function mount(name: string, options: string): Promise<string> {
+      const directory = join(place, name);
+      await mkdir(directory);
+      await runProgram('mount', ['-t', 'tmpfs', '-o', options, 'packet-trail-test', directory]);
+      cleanUps.push(() => runProgram('umount', [directory]));
+      return directory;
+    }
+
+    test('that is noexec is passed over for the next', async () => {
+      const noexec = await mount('noexec', 'noexec,size=1m');
+      const deployment = await put({ directories: [join(noexec, 'd'), join(place, 'second')] });
+      expect(deployment.path).toBe(join(place, 'second', NAME));
+      const error = await failure(put({ directories: [join(noexec, 'd')] }));
+      expect(error.message).toContain('noexec');
+    });
+
+    test('that is too small is told with what is free', async () => {
+      const small = await mount('small', 'size=1m');
+      const big = Buffer.concat([binary, Buffer.alloc(2_000_000, '\n')]);
+      const error = await failure(put({ helper: () => Promise.resolve(big), directories: [join(small, 'd')] }));
+      expect(error.code).toBe('upload-failed');
+      expect(error.message).toMatch(/has \d+ KiB free on .*small, \d+ KiB are needed/);
+      expect(error.mend).toContain('Make room');
+    });
+
+    test('that fills up while the helper is sent is told with what is free, and nothing stays', async () => {
+      const small = await mount('filling', 'size=1m');
+      const big = Buffer.concat([binary, Buffer.alloc(900_000, '\n')]);
+      const filling: NodeConnection = {
+        ...withAnswers(() => undefined),
+        upload: async (...args) => {
+          await writeFile(join(small, 'other'), Buffer.alloc(500_000));
+          return connection.upload(...args);
+        },
+      };
+      const options = { connection: filling, helper: () => Promise.resolve(big), directories: [join(small, 'd')] };
+      const error = await failure(put(options));
+      expect(error.code).toBe('upload-failed');
+      expect(error.message).toMatch(/\d+ KiB free on .*filling/);
+      expect(await readdir(join(small, 'd'))).toEqual([]);
+    });
+  });
+});
+
+describe('the machine', () => {
+  const pretend = (facts: string) =>
+    withAnswers((argv) => (argv[2]?.includes('uname -s') === true ? facts : undefined));
+
+  test('must run Linux', async () => {
+    const error = await failure(put({ connection: pretend('@system Darwin\n@machine arm64\n') }));
+    expect(error.code).toBe('unsupported');
+    expect(error.message).toBe('node runs Darwin.');
+  });
+
+  test('must be one that there is a helper for', async () => {
+    const facts = '@system Linux\n@machine aarch64\n@user jane\n@privilege root\n';
+    const error = await failure(put({ connection: pretend(facts), helper: () => Promise.resolve(undefined) }));
+    expect(error.code).toBe('unsupported');
+    expect(error.message).toContain('aarch64');
+    expect((await failure(put({ connection: pretend('@system Linux\n@machine s390x\n') }))).message).toContain('s390x');
+  });
+
+  test('must let commands run', async () => {
+    const error = await failure(put({ connection: pretend('This account is currently not available.\n') }));
+    expect(error.code).toBe('unsupported');
+    expect(error.message).toContain('This account is currently not available.');
+  });
+
+  test('may greet before it answers', async () => {
+    const greeting = withAnswers(() => undefined);
+    const chatty: NodeConnection = {
+      ...greeting,
+      exec: async (argv, options) => {
+        const result = await connection.exec(argv, options);
+        return { ...result, stdout: `Welcome!\n${result.stdout}` };
+      },
+    };
+    expect((await put({ connection: chatty })).sha256).toBe(sha256);
+  });
+});
+
+describe('rights', () => {
+  /** A sudo that asks, as the real one does with -S and -p. */
+  const FAKE_SUDO = `#!/bin/sh
+prompt=
+while :; do
+	case $1 in
+	-k|-S) shift ;;
+	-n) echo 'sudo: a password is required' >&2; exit 1 ;;
+	-p) prompt=$2; shift 2 ;;
+	--) shift; break ;;
+	*) break ;;
+	esac
+done
+printf 'We trust you have received the usual lecture.\\n' >&2
+for try in 1 2 3; do
+	printf %s "$prompt" >&2
+	read -r answer || { echo 'sudo: no password was provided' >&2; exit 1; }
+	[ "$answer" = 's3cret' ] && exec "$@"
+	echo 'Sorry, try again.' >&2
+done
+exit 1
+`;
+
+  async function acquire(prompter: FakePrompter) {
+    await writeFile(join(place, 'sudo'), FAKE_SUDO, { mode: 0o755 });
+    const before = process.env['PATH'];
+    process.env['PATH'] = `${place}${delimiter}${before ?? ''}`;
+    cleanUps.push(() => (process.env['PATH'] = before));
+    return acquirePrivilege({ node: 'node', connection, prompter, user: 'jane', found: 'sudo-asks' });
+  }
+
+  test('a sudo password is asked for once, stays out of every argument, and leaves input and output to the helper', async () => {
+    const prompter = new FakePrompter({ passwords: ['wrong', 's3cret'] });
+    const privilege = await acquire(prompter);
+    expect(prompter.asked).toHaveLength(2);
+    expect(privilege.argv(['x']).join(' ')).not.toContain('s3cret');
+    for (let run = 0; run < 2; run++) {
+      const command = await privilege.run(['sh', '-c', 'cat; echo err >&2; tr "\\0" " " </proc/$$/cmdline']);
+      await command.write('for the helper\n');
+      command.end();
+      let [stdout, stderr] = ['', ''];
+      for await (const chunk of command.stdout) stdout += Buffer.from(chunk).toString();
+      for await (const chunk of command.stderr) stderr += Buffer.from(chunk).toString();
+      expect(stdout).toContain('for the helper\n');
+      expect(stdout + stderr).not.toContain('s3cret');
+      expect(stderr).toBe('err\n');
+      expect((await command.done).code).toBe(0);
+    }
+    expect(prompter.asked).toHaveLength(2);
+  });
+
+  test('no password, and wrong ones, are told with the line that mends it', async () => {
+    for (const passwords of [[], ['a', 'b', 'c']]) {
+      const error = await failure(acquire(new FakePrompter({ passwords })));
+      expect(error.code).toBe('no-privilege');
+      expect(error.mend).toContain('jane ALL=(ALL) NOPASSWD: ALL');
+    }
+  });
+
+  test('no sudo at all is told too', async () => {
+    const request = { node: 'node', connection, prompter: new FakePrompter(), user: 'jane', found: 'none' } as const;
+    expect((await failure(acquirePrivilege(request))).code).toBe('no-privilege');
+  });
+
+  test('root needs none, and passwordless sudo never asks', async () => {
+    const base = { node: 'node', connection, prompter: new FakePrompter(), user: 'jane' };
+    expect((await acquirePrivilege({ ...base, found: 'root' })).argv(['x'])).toEqual(['x']);
+    expect((await acquirePrivilege({ ...base, found: 'sudo' })).argv(['x'])).toEqual(['sudo', '-n', '--', 'x']);
+  });
+});
+
+describe.runIf(root)('the helper at work', () => {
+  async function text(stream: AsyncIterable<Uint8Array>): Promise<string> {
+    let all = '';
+    for await (const chunk of stream) all += Buffer.from(chunk).toString();
+    return all;
+  }
+
+  test('streams, hears heartbeats and control lines, and stops in order', async () => {
+    const seen: string[] = [];
+    const helper = await HelperProcess.start(await put(), ['icmp', 'or', 'udp'], {
+      heartbeat: 0.1,
+      onMessage: (line) => seen.push(line),
+    });
+    const output = text(helper.stdout);
+    await helper.pause();
+    await helper.resume();
+    await expect.poll(() => seen).toContain('packet-trail-helper: hello');
+    expect(await helper.stop()).toBeUndefined();
+    expect(await output).toMatch(/^args: icmp or udp\n/);
+    expect((await output).split('\n')).toEqual(expect.arrayContaining(['{"cmd":"pause"}', '{"cmd":"resume"}']));
+    expect(await output).toMatch(/\{"cmd":"stop"\}\n$/);
+    expect(helper.messages).toEqual(['packet-trail-helper: hello']);
+  });
+
+  test('heartbeats go out by themselves', async () => {
+    const helper = await HelperProcess.start(await put(), [], { heartbeat: 0.1 });
+    let beats = 0;
+    for await (const chunk of helper.stdout) {
+      beats += Buffer.from(chunk).toString().split('heartbeat').length - 1;
+      if (beats >= 3) break;
+    }
+    const rest = text(helper.stdout);
+    await helper.stop();
+    await rest;
+    expect(beats).toBeGreaterThanOrEqual(3);
+  });
+
+  test("says why it failed in the helper's own words", async () => {
+    const helper = await HelperProcess.start(await put(), ['fail'], { heartbeat: 0.1 });
+    const [, error] = await Promise.all([text(helper.stdout), helper.ended]);
+    expect(error).toMatchObject({
+      code: 'helper-failed',
+      node: 'node',
+      message: 'load programs: /sys/kernel/btf',
+      mend: 'use --btf',
+    });
+  });
+
+  test('that is killed is told apart', async () => {
+    const helper = await HelperProcess.start(await put(), ['die'], { heartbeat: 0.1 });
+    const [, error] = await Promise.all([text(helper.stdout), helper.ended]);
+    expect(error?.code).toBe('helper-failed');
+    expect(error?.message).toContain('SIGKILL');
+  });
+
+  test('that does not stop is ended', async () => {
+    const helper = await HelperProcess.start(await put(), ['deaf'], { heartbeat: 0.1 });
+    const output = text(helper.stdout);
+    const error = await helper.stop({ stop: 200, close: 200 });
+    await output;
+    expect(error?.message).toContain('did not stop in time');
+  });
+
+  test('stops in order when it is cancelled', async () => {
+    const stop = new AbortController();
+    const helper = await HelperProcess.start(await put(), [], { signal: stop.signal });
+    const output = text(helper.stdout);
+    stop.abort();
+    expect(await helper.ended).toBeUndefined();
+    expect(await output).toContain('"stop"');
+  });
+
+  test('checks the node', async () => {
+    expect(await check(await put())).toEqual({
+      ok: false,
+      results: [
+        { name: 'btf', state: 'pass', detail: 'found', mend: '' },
+        { name: 'lockdown', state: 'fail', detail: 'on', mend: 'switch it off' },
+      ],
+    });
+  });
+
+  test('checks a filter', async () => {
+    const deployment = await put();
+    expect(await checkFilter(deployment, 'good')).toBeUndefined();
+    expect(await checkFilter(deployment, 'tcp prt 80')).toBe('tcp prt 80: syntax error');
+  });
+});
