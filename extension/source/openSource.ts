@@ -49,15 +49,15 @@ export interface SourceSettings extends ClangdOptions {
 export interface OpenOptions {
   /** In the editor group beside the active one, so that the timeline stays in view. */
   readonly beside: boolean;
-  /** As a preview tab, which the next click replaces. */
-  readonly preview: boolean;
+  /** As a preview tab, which the next click replaces; the default. */
+  readonly preview?: boolean;
 }
 
 const chooseFolder = 'Choose Kernel Source Folder…';
 const openOnline = 'Open Online Cross-Reference';
 const notNow = 'Not Now';
 
-/** Opens definitions. One for the whole extension. */
+/** The kernel's source, as the rest of the extension knows it: opens hooks in it. One for the whole extension. */
 export class SourceOpener implements vscode.Disposable {
   /** Tree and kernel pairs whose mismatch the person knows of. */
   private readonly warned = new Set<string>();
@@ -70,7 +70,8 @@ export class SourceOpener implements vscode.Disposable {
   ) {}
 
   /** Opens the definition of a hook's function; resolves with what was done, or why not, in one sentence. Never rejects. */
-  async openHook(hook: SourceHook, kernel: NodeKernel, options: OpenOptions): Promise<string> {
+  async openHook(hook: SourceHook | undefined, kernel: NodeKernel, options: OpenOptions): Promise<string> {
+    if (hook === undefined) return 'The trace does not say which function this event belongs to.';
     try {
       if (hook.kind === 'BPF entry' || hook.kind === 'BPF verdict') {
         return `${hook.function} is a BPF program; its source is not part of the kernel.`;
@@ -114,8 +115,9 @@ export class SourceOpener implements vscode.Disposable {
     }
   }
 
-  dispose(): void {
-    this.warned.clear();
+  /** Stops what is being indexed. */
+  async dispose(): Promise<void> {
+    await this.indexes.dispose();
   }
 
   // ---- from a hook to an editor ----
@@ -145,7 +147,7 @@ export class SourceOpener implements vscode.Disposable {
         plausible = compiled.length;
       }
     }
-    const chosen = plausible === 1 ? definitions[0] : await this.choose(tree, name, definitions, plausible);
+    const chosen = plausible === 1 ? definitions[0] : await this.pick(tree, name, definitions, plausible);
     if (chosen === undefined) return 'No definition was chosen.';
     const place = await findPlace(tree.root, chosen, hook.function);
     if (place === undefined) {
@@ -174,7 +176,7 @@ export class SourceOpener implements vscode.Disposable {
     });
   }
 
-  private async choose(
+  private async pick(
     tree: KernelTree,
     name: string,
     definitions: readonly Definition[],
@@ -299,7 +301,7 @@ export class SourceOpener implements vscode.Disposable {
   }
 }
 
-async function show(uri: vscode.Uri, range: vscode.Range, { beside, preview }: OpenOptions): Promise<void> {
+async function show(uri: vscode.Uri, range: vscode.Range, { beside, preview = true }: OpenOptions): Promise<void> {
   const editor = await vscode.window.showTextDocument(uri, {
     selection: range,
     preview,

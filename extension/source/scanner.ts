@@ -544,7 +544,7 @@ class Scanner {
     let { flags } = pending;
     if ((flags & Flag.inline) !== 0 && end - pending.bodyBegin < 160) {
       const body = this.bytes.toString('latin1', pending.bodyBegin, end).replace(/\/\*[^]*?\*\//g, ' ');
-      if (/^\s*(?:return\b[^;({[>.]*(?:\([^;({[>.]*\)[^;({[>.]*)?;)?\s*$/.test(body)) flags |= Flag.stub;
+      if (/^\s*(?:return(?:\s+-?\w+|\s+[A-Z_]+\(-?\w*\))?\s*;)?\s*$/.test(body)) flags |= Flag.stub;
     }
     this.emit(pending.name, pending.at, flags);
   }
