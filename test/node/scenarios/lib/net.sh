@@ -1,0 +1,86 @@
+# What the scenarios share: namespaces that are named after their part, and facts printed as KEY=VALUE.
+# Sourced. Stops the scenario at the first command that fails.
+set -eu
+
+# namespace NAME…: makes fresh namespaces; what had that name before is gone.
+namespace() {
+	for name in "$@"; do
+		if [ -e "/run/netns/$name" ]; then
+			for pid in $(ip netns pids "$name"); do kill -9 "$pid" 2>/dev/null || :; done
+			ip netns delete "$name"
+		fi
+		ip netns add "$name"
+		ip -n "$name" link set lo up
+		# No router solicitations, neighbour probes and address checks among the counted packets.
+		ip netns exec "$name" sysctl -q -w net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
+			net.ipv6.conf.default.router_solicitations=0
+	done
+}
+
+# link NETNS1 IF1 ADDRESS1 NETNS2 IF2 ADDRESS2: a veth pair with an IPv4 address at each end.
+link() {
+	ip link add "$2" netns "$1" type veth peer name "$5" netns "$4"
+	[ "$3" = - ] || ip -n "$1" address add "$3" dev "$2"
+	[ "$6" = - ] || ip -n "$4" address add "$6" dev "$5"
+	ip -n "$1" link set "$2" up
+	ip -n "$4" link set "$5" up
+}
+
+# client (10.10.0.1, fd10::1, eth-client) -- server (10.10.0.2, fd10::2, eth-server)
+build_pair() {
+	namespace client server
+	link client eth-client 10.10.0.1/24 server eth-server 10.10.0.2/24
+	ip -n client address add fd10::1/64 dev eth-client nodad
+	ip -n server address add fd10::2/64 dev eth-server nodad
+	neighbours client eth-client server eth-server 10.10.0.1 10.10.0.2
+}
+
+# neighbours NETNS1 IF1 NETNS2 IF2 ADDRESS1 ADDRESS2: fixed ARP entries, so that traffic is the scenario's own only.
+neighbours() {
+	mac1=$(ip netns exec "$1" cat "/sys/class/net/$2/address")
+	mac2=$(ip netns exec "$3" cat "/sys/class/net/$4/address")
+	ip -n "$1" neighbour replace "$6" lladdr "$mac2" dev "$2" nud permanent
+	ip -n "$3" neighbour replace "$5" lladdr "$mac1" dev "$4" nud permanent
+}
+
+# fact_netns KEY NETNS: KEY_NETNS=inode number
+fact_netns() {
+	echo "$1_NETNS=$(ip netns exec "$2" readlink /proc/self/ns/net | tr -dc 0-9)"
+}
+
+# fact_interface KEY NETNS INTERFACE: KEY_INTERFACE, KEY_IFINDEX
+fact_interface() {
+	echo "$1_INTERFACE=$3"
+	echo "$1_IFINDEX=$(ip netns exec "$2" cat "/sys/class/net/$3/ifindex")"
+}
+
+facts_pair() {
+	fact_netns CLIENT client
+	fact_interface CLIENT client eth-client
+	echo CLIENT_ADDRESS=10.10.0.1
+	echo CLIENT_ADDRESS6=fd10::1
+	fact_netns SERVER server
+	fact_interface SERVER server eth-server
+	echo SERVER_ADDRESS=10.10.0.2
+	echo SERVER_ADDRESS6=fd10::2
+}
+
+# listen NETNS SOCAT-ADDRESS SOCAT-ADDRESS: a background listener that runs on after the scenario; waits until it listens.
+# listen NETNS PROTOCOL PORT COMMAND-ADDRESS
+listen() {
+	ip netns exec "$1" setsid socat "$2-LISTEN:$3,fork,reuseaddr" "$4" >/dev/null 2>&1 </dev/null &
+	tries=0
+	until ip netns exec "$1" ss --no-header --listening --tcp --udp --sctp --numeric "sport = $3" | grep -q .; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 100 ] || { echo "nothing listens on port $3 in $1" >&2; exit 1; }
+		sleep 0.1
+	done
+}
+
+# received TEXT: packets that a ping's summary says came back
+received() {
+	echo "$1" | sed -n 's/.*transmitted, \([0-9]*\) received.*/\1/p'
+}
+transmitted() {
+	echo "$1" | sed -n 's/^\([0-9]*\) packets transmitted.*/\1/p'
+}

@@ -1,0 +1,161 @@
+// Runs the helper in a test node and decodes its stream with the extension's own decoder: what tests of tracing stand on.
+import { join } from 'node:path';
+import { StreamDecoder } from '../../extension/trace/decoder.ts';
+import type { End, HookStatus, Progress } from '../../extension/trace/metadata.ts';
+import type { TrailRow } from '../../extension/protocol/timeline.ts';
+import { TraceStore } from '../../extension/trace/store.ts';
+import type { TestNode } from './vm.ts';
+
+/** Where {@link installHelper} puts the helper in the node. */
+export const helperPath = '/root/packet-trail-helper';
+
+/** The helper as `make -C helper` builds it. */
+export const builtHelper = join(import.meta.dirname, '../../build/helper/x86_64/packet-trail-helper');
+
+/** Copies the helper into the node. */
+export async function installHelper(node: TestNode): Promise<void> {
+  await node.upload(builtHelper, helperPath, '755');
+}
+
+/** Quotes a word for the node's shell. */
+export function quote(word: string): string {
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** A helper that traces in the node. */
+export interface NodeTrace {
+  readonly store: TraceStore;
+  readonly statuses: readonly HookStatus[];
+  /** Bytes of the stream so far. */
+  readonly bytes: () => number;
+  /** Resolves when `test` holds for what has come, looked at again with each piece of the stream; rejects when the stream ends before. */
+  until(test: (store: TraceStore) => boolean, what: string): Promise<void>;
+  /** Sends a control line. */
+  tell(cmd: string): void;
+  /** Closes the helper's standard input without a word. */
+  closeInput(): void;
+  /** Cuts the ssh connection. */
+  cut(): void;
+  /** Stops reading the stream, so that the helper's output backs up. */
+  stall(): void;
+  unstall(): void;
+  /** Asks for the end and waits for it. */
+  stop(): Promise<End | undefined>;
+  /** Resolves when the helper's channel is closed. */
+  readonly closed: Promise<{ readonly code: number | null; readonly stderr: string }>;
+}
+
+/** Starts the helper with `--stream`, and resolves when its hooks are attached: all of them, unless `first` is true. */
+export async function trace(
+  node: TestNode,
+  args: readonly string[],
+  options: { readonly first?: boolean } = {},
+): Promise<NodeTrace> {
+  const child = node.spawn([helperPath, '--stream', ...args].map(quote).join(' '));
+  const store = new TraceStore();
+  const statuses: HookStatus[] = [];
+  const phases = new Map<string, Progress>();
+  const waiting = new Set<() => void>();
+  let end: End | undefined;
+  let bytes = 0;
+  let over = false;
+  const decoder = new StreamDecoder(store, {
+    onHookStatus: (some) => statuses.push(...some),
+    onProgress: (progress) => phases.set(progress.phase, progress),
+    onEnd: (it) => (end = it),
+  });
+  let broken: unknown;
+  const wake = (): void => {
+    for (const look of [...waiting]) look();
+  };
+  child.stdout.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    try {
+      decoder.feed(chunk);
+    } catch (error) {
+      broken ??= error;
+      child.kill();
+    }
+    wake();
+  });
+  const stderr: Buffer[] = [];
+  child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+  child.stdin.on('error', () => undefined); // The helper may be over; `closed` says.
+  const said = (): string => Buffer.concat(stderr).toString('utf8').trim();
+  const closed = new Promise<{ code: number | null; stderr: string }>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => {
+      over = true;
+      wake();
+      resolve({ code, stderr: said() });
+    });
+  });
+  const wait = (test: () => boolean, what: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (!test() && !over) return;
+        waiting.delete(look);
+        if (test()) resolve();
+        else reject(new Error(`The helper ended before ${what}: ${said() || 'it said nothing'}`, { cause: broken }));
+      };
+      waiting.add(look);
+      look();
+    });
+  const attached = (): boolean => {
+    const { done = 0, total = 1 } = phases.get('attach') ?? {};
+    return phases.has('live') && (options.first === true || done >= total);
+  };
+  await wait(attached, 'its hooks were attached');
+  return {
+    store,
+    statuses,
+    bytes: () => bytes,
+    until: (test, what) => wait(() => test(store), what),
+    tell: (cmd) => void child.stdin.write(`${JSON.stringify({ cmd })}\n`),
+    closeInput: () => child.stdin.end(),
+    cut: () => void child.kill('SIGKILL'),
+    stall: () => void child.stdout.pause(),
+    unstall: () => void child.stdout.resume(),
+    stop: async () => {
+      child.stdin.write('{"cmd":"stop"}\n');
+      await closed;
+      if (broken) throw new Error('The stream could not be decoded', { cause: broken });
+      return end;
+    },
+    closed,
+  };
+}
+
+/** Traces while `act` runs, then stops: the whole trace. */
+export async function traceDuring(
+  node: TestNode,
+  args: readonly string[],
+  act: () => Promise<unknown>,
+): Promise<{ readonly store: TraceStore; readonly end: End; readonly bytes: number }> {
+  const running = await trace(node, args);
+  await act();
+  const end = await running.stop();
+  if (!end) throw new Error(`The helper gave no end frame: ${(await running.closed).stderr}`);
+  return { store: running.store, end, bytes: running.bytes() };
+}
+
+/** All hops of a packet. */
+export function trailOf(store: TraceStore, lane: number): readonly TrailRow[] {
+  return store.trail(lane, 0, Number.MAX_SAFE_INTEGER).rows;
+}
+
+/** The hops of every packet. */
+export function trails(store: TraceStore): readonly (readonly TrailRow[])[] {
+  return Array.from({ length: store.packetCount }, (_, lane) => trailOf(store, lane));
+}
+
+/** Runs of programs that are ours, probes that exist: what is left of the helper in the node. */
+export async function leftovers(node: TestNode): Promise<string> {
+  const { stdout } = await node.exec(
+    `pgrep -a packet-trail || true
+     bpftool prog show -j | grep -o '"name":"pt_[a-z_0-9]*"' || true
+     bpftool link show | grep -c perf_event | grep -v '^0$' || true
+     wc -l < /sys/kernel/tracing/enabled_functions | grep -v '^0$' || true`,
+  );
+  return stdout.trim();
+}
