@@ -1,0 +1,120 @@
+// Packets keep their identity, drops their reason, and losses their count, on real kernels.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { TrailRow } from '../../extension/protocol/timeline.ts';
+import { installHelper, leftovers, trace, traceDuring, trailOf, trails } from './tracing.ts';
+import { bootNode, kernels, type TestNode } from './vm.ts';
+
+describe.each(kernels)('on %s', (kernel) => {
+  let node: TestNode;
+
+  beforeAll(async () => {
+    node = await bootNode({ kernel });
+    await installHelper(node);
+  });
+  afterAll(async () => {
+    await node.stop();
+  });
+
+  const lastOf = (rows: readonly TrailRow[]): TrailRow => {
+    const row = rows.at(-1);
+    if (!row) throw new Error('an empty trail');
+    return row;
+  };
+
+  test('a ping that nft drops ends in NETFILTER_DROP, told with the place', async () => {
+    const { store } = await traceDuring(node, ['icmp'], () => node.scenario('nft-drop', 'icmp'));
+    const dropped = trails(store).filter((rows) => rows.some(({ drop }) => drop));
+    expect(dropped.length).toBeGreaterThan(0);
+    const trail = dropped[0] ?? [];
+    const drop = trail.find((row) => row.drop)?.drop;
+    expect(drop?.reason).toBe('NETFILTER_DROP');
+    expect(drop?.where).toMatch(/^nf_hook_slow\+0x/);
+    const names = trail.map((row) => row.function);
+    const order = ['ip_local_out', '__dev_queue_xmit', 'veth_xmit', 'ip_rcv', 'ip_local_deliver', 'nf_hook_slow'];
+    expect(order.filter((name) => names.includes(name)).length).toBeGreaterThanOrEqual(4);
+    const places = order.map((name) => names.indexOf(name)).filter((place) => place >= 0);
+    expect(places).toEqual([...places].sort((a, b) => a - b));
+  });
+
+  test('a DNATed packet keeps its id', async () => {
+    let facts: Record<string, string> = {};
+    const running = await trace(node, ['tcp', 'dst', 'port', '80']);
+    facts = await node.scenario('dnat');
+    await running.stop();
+    const { store } = running;
+    const natted = trails(store).filter((rows) =>
+      rows.some(({ changes }) => changes.some((change) => /dst/.test(change))),
+    );
+    expect(natted.length, JSON.stringify(facts)).toBeGreaterThan(0);
+    for (const rows of natted) {
+      // The filter says port 80 only; what comes after the translation is there because the packet is followed.
+      const after = rows.slice(rows.findIndex(({ changes }) => changes.some((change) => /8080/.test(change))));
+      expect(after.some((row) => row.netns === 'server')).toBe(true);
+    }
+  });
+
+  test('without following, a packet is lost at the translation', async () => {
+    const running = await trace(node, ['--no-follow', 'tcp', 'dst', 'port', '80']);
+    await node.scenario('dnat');
+    await running.stop();
+    const seen = new Set(trails(running.store).flatMap((rows) => rows.map(({ netns }) => netns)));
+    expect(seen).toContain('client');
+    expect(seen).not.toContain('server');
+  });
+
+  test('a packet id ends with its skb: no trail holds two packets', async () => {
+    const { store } = await traceDuring(node, ['icmp'], () => node.scenario('flood', 200));
+    for (let lane = 0; lane < store.packetCount; lane++) {
+      const rows = trailOf(store, lane);
+      const tuples = new Set(rows.flatMap((row) => row.changes.filter((change) => /^(src|dst)/.test(change))));
+      expect(tuples.size, `lane ${lane}`).toBe(0);
+      // A ping's packet passes the sender's stack once.
+      expect(rows.filter((row) => row.function === 'veth_xmit').length).toBeLessThanOrEqual(1);
+      expect(lastOf(rows).timeNs - (rows[0]?.timeNs ?? 0)).toBeLessThan(10e9);
+    }
+  });
+
+  test('3,000 flood pings with every hook on: sent = received + reported lost', async () => {
+    const { store, end } = await traceDuring(node, ['icmp'], () => node.scenario('flood', 3000));
+    const { total } = end;
+    if (!total) throw new Error('the end frame has no totals');
+    expect(store.packetCount).toBeGreaterThan(1000);
+    expect(total.delivered).toBe(store.eventCount);
+    expect(total.lost).toBe(store.lost);
+    expect(total.sent).toBe(store.eventCount + store.lost);
+  }, 300_000);
+
+  test('a tiny buffer loses events, and every one of them is counted', async () => {
+    const { store, end } = await traceDuring(node, ['--buffer', '64K', 'icmp'], () => node.scenario('flood', 1000));
+    expect(store.lost).toBeGreaterThan(0);
+    expect(end.total?.sent).toBe(store.eventCount + store.lost);
+  }, 300_000);
+
+  test('a reader that stalls makes counted gaps, and the trace goes on', async () => {
+    const running = await trace(node, ['icmp']);
+    running.stall();
+    await node.scenario('flood', 3000);
+    running.unstall();
+    const end = await running.stop();
+    expect(end?.total?.sent).toBe(running.store.eventCount + running.store.lost);
+  }, 300_000);
+
+  test.each([
+    ['the link is cut', (running: Awaited<ReturnType<typeof trace>>) => running.cut()],
+    ['standard input closes', (running: Awaited<ReturnType<typeof trace>>) => running.closeInput()],
+  ])('nothing is left 5 s after %s', async (_name, end) => {
+    const clean = await leftovers(node);
+    const running = await trace(node, ['icmp']);
+    expect(await leftovers(node)).not.toBe(clean);
+    end(running);
+    await expect.poll(() => leftovers(node), { timeout: 5_000, interval: 200 }).toBe(clean);
+  });
+
+  test('a helper that hears no heartbeat ends by itself', async () => {
+    const clean = await leftovers(node);
+    const running = await trace(node, ['--heartbeat', '1', '--function', 'ip_rcv', 'icmp']);
+    await running.closed;
+    expect(running.store.end?.cause).toBe('heartbeat');
+    expect(await leftovers(node)).toBe(clean);
+  });
+});
