@@ -97,7 +97,7 @@ export class EventColumns {
   /** The chunk of an event; its row there is {@link row}. Throws a RangeError for an event that isn't there. */
   chunk(event: number): Chunk {
     const chunk = this.#chunks[event >>> chunkBits];
-    if (chunk === undefined || event >= this.#length) throw new RangeError(`no event ${event}`);
+    if (chunk === undefined || !(event < this.#length)) throw new RangeError(`no event ${event}`);
     return chunk;
   }
 

@@ -8,16 +8,16 @@ type Rules = readonly (readonly [Layer, RegExp])[];
 const moduleRules: Rules = [
   [
     'netfilter',
-    /^(nf_|nft_|nf[nt]|xt_|x_tables|ip6?t_|arpt_|ebt|ip6?_?tables|ip6?table_|arp_?table|ip_set|ip_vs|br_netfilter)/,
+    /^(nf_|nft_|nfnetlink|xt_|x_tables|ip6?t_|arpt_|ebt|ip6?_?tables|ip6?table_|arp_?table|ip_set|ip_vs|br_netfilter)/,
   ],
-  ['bridge', /^(bridge|openvswitch|8021q|macvlan|bonding|team)$/],
+  ['bridge', /^(bridge|stp|llc|openvswitch|8021q|macvlan|bonding|team)$/],
   ['bpf', /^(cls_|act_|sch_ingress$)/],
   ['core', /^sch_/],
   ['transport', /^(sctp|dccp|mptcp)$/],
   ['socket', /^af_packet$/],
 ];
 
-/** Function names, leading underscores left out. */
+/** Function names, without leading underscores and the prefixes of a tracepoint's own functions. */
 const functionRules: Rules = [
   [
     'bpf',
@@ -28,12 +28,16 @@ const functionRules: Rules = [
     'netfilter',
     /^(nf_|nft_|nfq?nl|nfulnl_|xt_|ip6?t_|ip6?table_|arpt_|ebt_|ip_vs_|ip_set_|conntrack|ctnetlink_|ipv[46]_(conntrack|confirm|helper)|synproxy_)/,
   ],
-  ['transport', /^(tcp|mptcp|udp|sctp_|dccp_|raw_|raw[46v]|ping_|inet6?_csk|inet_reqsk|cookie_v[46])/],
+  [
+    'transport',
+    /^(tcp|mptcp|subflow_|udp|skb_consume_udp|sctp_|dccp_|raw_|raw[46v]|ping_|inet6?_csk|inet_reqsk|cookie_v[46])/,
+  ],
   [
     'ip',
-    /^(ip_|ip6_|ip4_|ipv4_|ipv6_|ipip6?_|sit_|icmp|igmp|mld_|ndisc_|arp_|neigh_|fib|rt6_|inet|dst_|xfrm|ah[46]?_|esp[46]?_|lwtunnel|mpls_|seg6_|rpl_)/,
+    /^(ip_|ip6_|ip4_|ipv4_|ipv6_|ipip6?_|sit_|icmp|igmp|mld_|pim6?_|ip6?mr_|ip4ip6_|ip6ip6_|iptunnel_|ndisc_|arp_|neigh_|fib|rt6_|inet|dst_|xfrm|ah[46]?_|esp[46]?_|lwtunnel|mpls_|seg6_|rpl_)/,
   ],
-  ['core', /^(dev_|sch_|validate_xmit|net_tx_)/],
+  ['core', /^(dev_(?!gro_)|sch_|validate_xmit|net_tx_|net_dev_queue)/],
+  ['socket', /^t?packet_/],
   // What drivers hand to the stack and take from it.
   ['driver', /(^|_)xmit(_frame)?(_|$)/],
   [
@@ -42,11 +46,11 @@ const functionRules: Rules = [
   ],
   [
     'socket',
-    /^(sock|sk_|skb_(copy_(and_csum_|and_hash_)?|recv_|free_)datagram|unix_|t?packet_|netlink_|security_so?ck?_|selinux_so?ck?_|apparmor_so?ck?_)/,
+    /^(sock|sk_|skb_(copy_(and_csum_|and_hash_)?|recv_|free_)datagram|unix_|netlink_|(security|selinux|apparmor)_sock)/,
   ],
   [
     'core',
-    /^(skb|pskb_|kfree_skb|kfree_skbmem|consume_skb|alloc_skb|build_skb|netdev_|netif_|net_|qdisc_|pfifo|fq_|noqueue|passthru_features|enqueue_to_backlog|process_backlog|deliver_|get_rps|harmonize|eth_|flow_|ptp_)/,
+    /^(skb|pskb_|kfree_skb|kfree_skbmem|consume_skb|alloc_skb|build_skb|netdev_|netif_|net_|qdisc_|pfifo|fq_|\w+_enqueue$|passthru_features|enqueue_to_backlog|process_backlog|deliver_|get_rps|harmonize|eth_|flow_|ptp_)/,
   ],
 ];
 
@@ -60,7 +64,7 @@ function match(rules: Rules, name: string): Layer | undefined {
  */
 export function layerOf(hook: { readonly kind: HookKind; readonly function: string; readonly module: string }): Layer {
   if (hook.kind === 'BPF entry' || hook.kind === 'BPF verdict') return 'bpf';
-  const name = hook.function.slice(hook.function.indexOf(':') + 1).replace(/^_+/, '');
+  const name = hook.function.slice(hook.function.indexOf(':') + 1).replace(/^_+((traceiter|probestub)_)?_*/, '');
   const byModule = hook.module === '' ? undefined : match(moduleRules, hook.module);
   return byModule ?? match(functionRules, name) ?? (hook.module === '' ? 'other' : 'driver');
 }

@@ -38,45 +38,43 @@ function gallop(order: LaneOrder, time: number, low: number): number {
   return lowerBound(order, time, from);
 }
 
-/** Growing list of marks; becomes the page's columns at the end. */
+/** The page's mark columns while they grow. */
 class Marks {
-  #rows = 0;
-  #numbers = new Float64Array(4 * 256);
-  #masks = new Uint16Array(256);
+  length = 0;
+  time = new Float32Array(0);
+  width = new Float32Array(0);
+  event = new Uint32Array(0);
+  count = new Uint32Array(0);
+  layer = new Uint8Array(0);
+  flags = new Uint8Array(0);
 
-  get length(): number {
-    return this.#rows;
-  }
-
-  push(time: number, width: number, event: number, count: number, mask: number): void {
-    const row = this.#rows++;
-    if (row >= this.#masks.length) {
-      const numbers = new Float64Array(2 * this.#numbers.length);
-      const masks = new Uint16Array(2 * this.#masks.length);
-      numbers.set(this.#numbers);
-      masks.set(this.#masks);
-      this.#numbers = numbers;
-      this.#masks = masks;
-    }
-    this.#numbers[4 * row] = time;
-    this.#numbers[4 * row + 1] = width;
-    this.#numbers[4 * row + 2] = event;
-    this.#numbers[4 * row + 3] = count;
-    this.#masks[row] = mask;
+  /** Makes room for `rows` more marks. */
+  reserve(rows: number): void {
+    const need = this.length + rows;
+    if (need <= this.time.length) return;
+    const size = Math.max(need, 2 * this.time.length);
+    const { time, width, event, count, layer, flags } = this;
+    (this.time = new Float32Array(size)).set(time);
+    (this.width = new Float32Array(size)).set(width);
+    (this.event = new Uint32Array(size)).set(event);
+    (this.count = new Uint32Array(size)).set(count);
+    (this.layer = new Uint8Array(size)).set(layer);
+    (this.flags = new Uint8Array(size)).set(flags);
   }
 
   fill(page: Page): void {
-    for (let row = 0; row < this.#rows; row++) {
-      page.time[row] = this.#numbers[4 * row] ?? 0;
-      page.width[row] = this.#numbers[4 * row + 1] ?? 0;
-      page.event[row] = this.#numbers[4 * row + 2] ?? 0;
-      page.count[row] = this.#numbers[4 * row + 3] ?? 0;
-      const mask = this.#masks[row] ?? 0;
-      page.layer[row] = topLayer(mask);
-      page.flags[row] = mask >>> maskFlagShift;
-    }
+    const rows = this.length;
+    page.time.set(this.time.subarray(0, rows));
+    page.width.set(this.width.subarray(0, rows));
+    page.event.set(this.event.subarray(0, rows));
+    page.count.set(this.count.subarray(0, rows));
+    page.layer.set(this.layer.subarray(0, rows));
+    page.flags.set(this.flags.subarray(0, rows));
   }
 }
+
+/** Reused from page to page: packing is synchronous, and this spares the garbage collector megabytes a frame. */
+const scratch = new Marks();
 
 /** Most marks a page holds: beyond it the buckets are made coarser. */
 const maxMarks = 1_000_000;
@@ -94,7 +92,8 @@ export function packPage(
   const most = Math.max(1, Math.floor(maxMarks / Math.max(1, orders.length)));
   const cuts = Math.min(Math.max(1, Math.floor(buckets) || 1), most);
   const step = (to - from) / cuts;
-  const marks = new Marks();
+  const marks = scratch;
+  marks.length = 0;
   const first = new Uint32Array(orders.length + 1);
   orders.forEach((order, lane) => {
     if (order !== undefined && to >= from) markLane(marks, order, from, to, step, cuts);
@@ -107,26 +106,33 @@ export function packPage(
 }
 
 function markLane(marks: Marks, order: LaneOrder, from: number, to: number, step: number, cuts: number): void {
+  const { times, events, masks } = order;
+  const last = afterEnd(order, to);
   let at = lowerBound(order, from);
-  while (at < order.count) {
-    const time = order.times[at] ?? 0;
-    if (time > to) return;
-    const bucket = step > 0 ? Math.min(cuts - 1, Math.floor((time - from) / step)) : 0;
-    // The last bucket takes the right end in; at least this event always goes into the mark.
-    const end =
-      bucket === cuts - 1 ? afterEnd(order, to, at) : Math.max(at + 1, gallop(order, from + (bucket + 1) * step, at));
-    marks.push(
-      time - from,
-      (order.times[end - 1] ?? time) - time,
-      order.events[at] ?? 0,
-      end - at,
-      maskOf(order, at, end),
-    );
+  marks.reserve(Math.min(cuts, Math.max(0, last - at)));
+  const { time, width, event, count, layer, flags } = marks;
+  let row = marks.length;
+  while (at < last) {
+    const start = times[at] ?? 0;
+    const bucket = step > 0 ? Math.min(cuts - 1, Math.floor((start - from) / step)) : 0;
+    // The last bucket takes the right end in; at least this event always goes into the mark, which is the usual case too.
+    const border = bucket === cuts - 1 ? Infinity : from + (bucket + 1) * step;
+    let end = at + 1;
+    if (end < last && (times[end] ?? 0) < border) end = Math.min(last, gallop(order, border, end));
+    const mask = end === at + 1 ? (masks[at] ?? 0) : maskOf(order, at, end);
+    time[row] = start - from;
+    width[row] = (times[end - 1] ?? start) - start;
+    event[row] = events[at] ?? 0;
+    count[row] = end - at;
+    layer[row] = topLayer(mask);
+    flags[row] = mask >>> maskFlagShift;
+    row++;
     at = end;
   }
+  marks.length = row;
 }
 
 /** The first place whose time is > `to`. Times are whole ns. */
-function afterEnd(order: LaneOrder, to: number, low: number): number {
-  return lowerBound(order, Math.floor(to) + 1, low);
+function afterEnd(order: LaneOrder, to: number): number {
+  return lowerBound(order, Math.floor(to) + 1);
 }

@@ -21,7 +21,7 @@ export const maxTerms = 31;
 /** Splits a filter into its terms. Never fails: an unclosed quote reaches to the end, a lone - is nothing. */
 export function parseQuery(filter: string): readonly Term[] {
   const terms: Term[] = [];
-  for (const match of filter.matchAll(/(-?)(?:([a-z]+):)?(?:"([^"]*)(?:"|$)|(\S+))/giu)) {
+  for (const match of filter.matchAll(/(-?)(?:([a-z]+):)?(?:"([^"]*)(?:"|$)|(\S*))/giu)) {
     const [, minus = '', prefix, quoted, bare = ''] = match;
     const key = queryKeys.find((known) => known === prefix?.toLowerCase());
     const text = quoted ?? bare;
