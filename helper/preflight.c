@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * --check: what this machine must have to be traced, and what would make it better. Whether a way
+ * to hook works is found by doing it: a program of two instructions is put on a function that only
+ * the kernel's own BPF tests call, and taken off again.
+ */
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/perf_event.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+#include "preflight.h"
+#include "tracefs.h"
+
+/* net/bpf/test_run.c, since 5.5: kept out of line so that it can be hooked. */
+#define HARMLESS    "bpf_fentry_test1"
+#define VMLINUX_BTF "/sys/kernel/btf/vmlinux"
+#define AS_ROOT	    "run as root, or through sudo"
+
+enum state { PASS, WARN, FAIL };
+
+struct check {
+	const char *name;
+	enum state state;
+	char detail[256];
+	char mend[256];
+};
+
+struct preflight {
+	struct check checks[16];
+	size_t count;
+	const char *btf_path; /* NULL = the kernel's own */
+	struct btf *btf;
+	bool privileged;
+};
+
+static const struct bpf_insn nothing[] = {
+	{.code = BPF_ALU64 | BPF_MOV | BPF_K},
+	{.code = BPF_JMP | BPF_EXIT},
+};
+
+static struct check *add(struct preflight *preflight, const char *name, enum state state,
+			 const char *mend, const char *detail, ...)
+	__attribute__((format(printf, 5, 6)));
+
+static struct check *add(struct preflight *preflight, const char *name, enum state state,
+			 const char *mend, const char *detail, ...)
+{
+	struct check *check = &preflight->checks[preflight->count++];
+	va_list arguments;
+
+	check->name = name;
+	check->state = state;
+	va_start(arguments, detail);
+	vsnprintf(check->detail, sizeof(check->detail), detail, arguments);
+	va_end(arguments);
+	snprintf(check->mend, sizeof(check->mend), "%s", state == PASS ? "" : mend);
+	return check;
+}
+
+/* The mend of something that failed with this errno. */
+static const char *mend_for(const struct preflight *preflight, const char *otherwise)
+{
+	return preflight->privileged ? otherwise : AS_ROOT;
+}
+
+/* The file's first line without its end. False with errno set when it can't be read. */
+static bool read_line(const char *path, char *line, size_t size)
+{
+	FILE *file = fopen(path, "re");
+	bool good;
+
+	if (!file)
+		return false;
+	errno = ENODATA; /* what an empty file leaves */
+	good = fgets(line, (int)size, file) != NULL;
+	fclose(file);
+	if (good)
+		line[strcspn(line, "\n")] = 0;
+	return good;
+}
+
+static void check_kernel(struct preflight *preflight)
+{
+	struct utsname name;
+
+	if (uname(&name))
+		add(preflight, "kernel", WARN, "none is known", "its release can't be read: %s",
+		    strerror(errno));
+	else
+		add(preflight, "kernel", PASS, "", "%s %s", name.release, name.machine);
+}
+
+/* include/uapi/linux/capability.h: CAP_BPF and CAP_PERFMON are parts of CAP_SYS_ADMIN since 5.8. */
+static void check_capabilities(struct preflight *preflight)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {0};
+	uint64_t effective = 0;
+
+	if (!syscall(SYS_capget, &header, data))
+		effective = data[0].effective | (uint64_t)data[1].effective << 32;
+	preflight->privileged =
+		effective & (1ULL << CAP_SYS_ADMIN) ||
+		(effective & (1ULL << CAP_BPF) && effective & (1ULL << CAP_PERFMON));
+	add(preflight, "capabilities", preflight->privileged ? PASS : FAIL, AS_ROOT,
+	    effective & (1ULL << CAP_SYS_ADMIN) ? "CAP_SYS_ADMIN"
+	    : preflight->privileged		? "CAP_BPF and CAP_PERFMON"
+				    : "neither CAP_SYS_ADMIN nor CAP_BPF with CAP_PERFMON");
+}
+
+/* security/lockdown/lockdown.c: "none [integrity] confidentiality", the one in force in brackets.
+ */
+static void check_lockdown(struct preflight *preflight)
+{
+	static const char path[] = "/sys/kernel/security/lockdown";
+	char line[128];
+	char *mode, *end;
+
+	if (!read_line(path, line, sizeof(line))) {
+		if (errno == ENOENT)
+			add(preflight, "lockdown", PASS, "", "none in this kernel");
+		else
+			add(preflight, "lockdown", WARN,
+			    mend_for(preflight, "mount securityfs on /sys/kernel/security"),
+			    "%s: %s", path, strerror(errno));
+		return;
+	}
+	mode = strchr(line, '[');
+	end = mode ? strchr(mode, ']') : NULL;
+	if (end)
+		*end = 0;
+	/* Integrity leaves kprobes and reading kernel memory from BPF alone. */
+	if (end && !strcmp(mode + 1, "confidentiality"))
+		add(preflight, "lockdown", FAIL,
+		    "start the kernel without lockdown=confidentiality on its command line",
+		    "confidentiality: BPF programs must not read kernel memory");
+	else
+		add(preflight, "lockdown", PASS, "", "%s", end ? mode + 1 : line);
+}
+
+static void check_btf(struct preflight *preflight)
+{
+	const char *path = preflight->btf_path ? preflight->btf_path : VMLINUX_BTF;
+
+	preflight->btf = btf__parse(path, NULL);
+	if (preflight->btf)
+		add(preflight, "btf", PASS, "", "%s: %u types", path,
+		    btf__type_cnt(preflight->btf) - 1);
+	else
+		add(preflight, "btf", FAIL,
+		    preflight->btf_path ? "give a file that holds this kernel's BTF with --btf"
+					: "use a kernel built with CONFIG_DEBUG_INFO_BTF, or give "
+					  "its BTF with --btf FILE",
+		    "%s: %s", path, strerror(errno));
+}
+
+static void check_module_btf(struct preflight *preflight)
+{
+	FILE *modules = fopen("/proc/modules", "re");
+	DIR *folder = opendir("/sys/kernel/btf");
+	unsigned int loaded = 0, described = 0;
+	struct dirent *entry;
+	int c;
+
+	while (modules && (c = fgetc(modules)) != EOF)
+		loaded += c == '\n';
+	while (folder && (entry = readdir(folder)))
+		described += *entry->d_name != '.' && strcmp(entry->d_name, "vmlinux") != 0;
+	if (modules)
+		fclose(modules);
+	if (folder)
+		closedir(folder);
+	add(preflight, "module BTF", loaded && !described ? WARN : PASS,
+	    "use a kernel built with CONFIG_DEBUG_INFO_BTF_MODULES to see the functions of modules",
+	    "%u of %u loaded modules", described, loaded);
+}
+
+static void check_jit(struct preflight *preflight)
+{
+	static const char path[] = "/proc/sys/net/core/bpf_jit_enable";
+	char line[32];
+
+	if (!read_line(path, line, sizeof(line)))
+		add(preflight, "BPF JIT", WARN,
+		    mend_for(preflight,
+			     "use a kernel built with CONFIG_BPF_JIT: tracing costs more "
+			     "without it"),
+		    "%s: %s", path, strerror(errno));
+	else
+		add(preflight, "BPF JIT", *line == '0' ? WARN : PASS,
+		    "sysctl net.core.bpf_jit_enable=1: tracing costs more without it", "%s",
+		    *line == '0' ? "off" : "on");
+}
+
+/* kernel/kallsyms.c shows zeros to whom kernel.kptr_restrict keeps addresses from. */
+static void check_addresses(struct preflight *preflight)
+{
+	static const char path[] = "/proc/kallsyms";
+	char line[512];
+	bool read = read_line(path, line, sizeof(line));
+	FILE *file = read ? fopen(path, "re") : NULL;
+	bool shown = false;
+
+	/* The first symbols may be at 0 for good: x86-64's per-CPU ones. */
+	while (file && !shown && fgets(line, sizeof(line), file))
+		shown = strtoull(line, NULL, 16) != 0;
+	if (file)
+		fclose(file);
+	if (shown)
+		add(preflight, "kernel addresses", PASS, "", "%s", path);
+	else
+		add(preflight, "kernel addresses", FAIL,
+		    mend_for(preflight,
+			     "sysctl kernel.kptr_restrict=1, and run with CAP_SYSLOG or as root"),
+		    "%s: %s", path, read ? "every address is hidden" : strerror(errno));
+}
+
+static void check_ring_buffer(struct preflight *preflight)
+{
+	int map = bpf_map_create(BPF_MAP_TYPE_RINGBUF, NULL, 0, 0, (__u32)getpagesize(), NULL);
+
+	if (map >= 0) {
+		close(map);
+		add(preflight, "ring buffer", PASS, "", "BPF ring buffers can be made");
+	} else {
+		add(preflight, "ring buffer", FAIL,
+		    mend_for(preflight, "use a kernel of 5.8 or later with CONFIG_BPF_SYSCALL"),
+		    "%s", strerror(errno));
+	}
+}
+
+/*
+ * Until 5.11 BPF maps were charged to RLIMIT_MEMLOCK; since then to the memory cgroup. Which of the
+ * two is found by making a map with the limit at zero.
+ */
+static bool maps_are_charged(const struct rlimit *limit)
+{
+	struct rlimit none = {0, limit->rlim_max};
+	int map;
+
+	if (setrlimit(RLIMIT_MEMLOCK, &none))
+		return true;
+	map = (int)syscall(SYS_bpf, BPF_MAP_CREATE,
+			   &(union bpf_attr){.map_type = BPF_MAP_TYPE_ARRAY,
+					     .key_size = 4,
+					     .value_size = 4,
+					     .max_entries = 1},
+			   sizeof(union bpf_attr));
+	if (map >= 0)
+		close(map);
+	return setrlimit(RLIMIT_MEMLOCK, limit) || map < 0;
+}
+
+static void check_memlock(struct preflight *preflight)
+{
+	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY}, limit;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &limit))
+		limit = (struct rlimit){0};
+	if (limit.rlim_cur == RLIM_INFINITY)
+		add(preflight, "locked memory", PASS, "", "unlimited");
+	else if (!maps_are_charged(&limit))
+		add(preflight, "locked memory", PASS, "", "this kernel doesn't count BPF maps");
+	else if (!setrlimit(RLIMIT_MEMLOCK, &unlimited))
+		add(preflight, "locked memory", PASS, "", "raised to unlimited");
+	else
+		add(preflight, "locked memory", WARN,
+		    mend_for(preflight, "raise it with ulimit -l, or run with CAP_SYS_RESOURCE"),
+		    "limited to %llu KiB, which BPF maps count against",
+		    (unsigned long long)limit.rlim_cur / 1024);
+}
+
+static int load(enum bpf_prog_type type, enum bpf_attach_type attach, int btf_id)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = attach,
+		    .attach_btf_id = (__u32)btf_id);
+
+	return bpf_prog_load(type, "preflight", "Dual BSD/GPL", nothing, 2, &options);
+}
+
+/* Hooks through perf's kprobe; every kernel with kprobes has it since 4.17. 0, or -errno. */
+static int try_kprobe(void)
+{
+	struct perf_event_attr attr = {.size = sizeof(attr)};
+	char line[32];
+	int program, event, error = 0;
+
+	if (!read_line("/sys/bus/event_source/devices/kprobe/type", line, sizeof(line)))
+		return -errno;
+	attr.type = (__u32)strtoul(line, NULL, 10);
+	attr.kprobe_func = (uintptr_t)HARMLESS;
+	program = load(BPF_PROG_TYPE_KPROBE, 0, 0);
+	if (program < 0)
+		return program;
+	event = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	if (event < 0 || ioctl(event, PERF_EVENT_IOC_SET_BPF, program))
+		error = -errno;
+	if (event >= 0)
+		close(event);
+	close(program);
+	return error;
+}
+
+static void check_kprobes(struct preflight *preflight)
+{
+	static const char path[] = "/sys/kernel/debug/kprobes/enabled";
+	char line[32];
+	int error = try_kprobe();
+
+	if (!error && read_line(path, line, sizeof(line)) && *line == '0')
+		add(preflight, "kprobes", FAIL, "echo 1 > /sys/kernel/debug/kprobes/enabled",
+		    "switched off in %s", path);
+	else if (error)
+		add(preflight, "kprobes", FAIL,
+		    mend_for(preflight, "use a kernel built with CONFIG_KPROBES and "
+					"CONFIG_KPROBE_EVENTS"),
+		    "%s",
+		    error == -ENOENT
+			    ? "this kernel has none (no perf kprobe, or no function " HARMLESS ")"
+			    : strerror(-error));
+	else
+		add(preflight, "kprobes", PASS, "", "a kprobe was set and taken off");
+}
+
+static void check_kprobe_multi(struct preflight *preflight)
+{
+	const char *symbol = HARMLESS;
+	LIBBPF_OPTS(bpf_link_create_opts, options, .kprobe_multi.syms = &symbol,
+		    .kprobe_multi.cnt = 1);
+	int program = load(BPF_PROG_TYPE_KPROBE, BPF_TRACE_KPROBE_MULTI, 0);
+	int link = program < 0 ? program
+			       : bpf_link_create(program, 0, BPF_TRACE_KPROBE_MULTI, &options);
+
+	if (link >= 0)
+		add(preflight, "kprobe.multi", PASS, "", "one was set and taken off");
+	else
+		add(preflight, "kprobe.multi", preflight->privileged ? WARN : FAIL,
+		    mend_for(preflight,
+			     "none is needed: functions are hooked one by one, which takes "
+			     "longer; CONFIG_FPROBE from 5.18 on has it"),
+		    "%s", strerror(-link));
+	if (link >= 0)
+		close(link);
+	if (program >= 0)
+		close(program);
+}
+
+/* A tracing program on a BTF id. 0, or -errno. */
+static int try_tracing(const struct preflight *preflight, enum bpf_attach_type attach,
+		       const char *name, __u32 kind)
+{
+	int id, program, link, error = 0;
+
+	/* A BTF from a file needn't number its types as the kernel does. */
+	if (!preflight->btf || preflight->btf_path)
+		return -ENODATA;
+	id = btf__find_by_name_kind(preflight->btf, name, kind);
+	if (id < 0)
+		return id;
+	program = load(BPF_PROG_TYPE_TRACING, attach, id);
+	if (program < 0)
+		return program;
+	link = bpf_raw_tracepoint_open(NULL, program);
+	if (link < 0)
+		error = link;
+	else
+		close(link);
+	close(program);
+	return error;
+}
+
+static const char *tracing_reason(int error)
+{
+	return error == -ENODATA ? "not tried: it takes the kernel's own BTF" : strerror(-error);
+}
+
+static void check_fentry(struct preflight *preflight)
+{
+	int error = try_tracing(preflight, BPF_TRACE_FENTRY, HARMLESS, BTF_KIND_FUNC);
+
+	if (error)
+		add(preflight, "fentry", WARN,
+		    mend_for(preflight, "use a kernel with BTF and direct calls of BPF trampolines "
+					"to see BPF programs as hooks"),
+		    "%s", tracing_reason(error));
+	else
+		add(preflight, "fentry", PASS, "", "a trampoline was set and taken off");
+}
+
+static void check_tracepoints(struct preflight *preflight)
+{
+	int error =
+		try_tracing(preflight, BPF_TRACE_RAW_TP, "btf_trace_kfree_skb", BTF_KIND_TYPEDEF);
+
+	if (error)
+		add(preflight, "tracepoints", FAIL,
+		    mend_for(preflight,
+			     "use a kernel with BTF and CONFIG_TRACEPOINTS to see drops"),
+		    "%s", tracing_reason(error));
+	else
+		add(preflight, "tracepoints", PASS, "", "skb:kfree_skb was followed and let go");
+}
+
+static void check_tracefs(struct preflight *preflight)
+{
+	FILE *file = tracefs_open("available_filter_functions");
+
+	add(preflight, "tracefs", file ? PASS : WARN,
+	    mend_for(preflight,
+		     "none is needed: a function that can't be hooked is found out when "
+		     "it is tried; mount -t tracefs tracefs /sys/kernel/tracing spares that"),
+	    file ? "available_filter_functions" : "available_filter_functions can't be read");
+	if (file)
+		fclose(file);
+}
+
+/* One way to hook is enough: with it the lack of another is a warning. */
+static void settle(struct preflight *preflight)
+{
+	static const char *const ways[] = {"kprobes", "kprobe.multi", "tracepoints"};
+	struct check *found[3] = {NULL};
+	bool any = false;
+
+	for (size_t i = 0; i < preflight->count; i++)
+		for (size_t way = 0; way < 3; way++)
+			if (!strcmp(preflight->checks[i].name, ways[way]))
+				found[way] = &preflight->checks[i];
+	for (size_t way = 0; way < 3; way++)
+		any |= found[way] && found[way]->state == PASS;
+	for (size_t way = 0; way < 3; way++)
+		if (found[way] && found[way]->state != PASS)
+			found[way]->state = any ? WARN : FAIL;
+}
+
+static void json_text(FILE *out, const char *text)
+{
+	fputc('"', out);
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			fputc('\\', out);
+		if ((unsigned char)*text < ' ')
+			fprintf(out, "\\u%04x", (unsigned char)*text);
+		else
+			fputc(*text, out);
+	}
+	fputc('"', out);
+}
+
+static void print(const struct preflight *preflight, bool json, FILE *out)
+{
+	static const char *const states[] = {"pass", "warn", "fail"};
+
+	for (size_t i = 0; i < preflight->count; i++) {
+		const struct check *check = &preflight->checks[i];
+
+		if (json) {
+			fprintf(out, "%s{\"name\":", i ? ",\n" : "[\n");
+			json_text(out, check->name);
+			fprintf(out, ",\"state\":\"%s\",\"detail\":", states[check->state]);
+			json_text(out, check->detail);
+			fputs(",\"mend\":", out);
+			json_text(out, check->mend);
+			fputc('}', out);
+		} else {
+			fprintf(out, "%s  %s: %s%s%s\n", states[check->state], check->name,
+				check->detail, *check->mend ? " — " : "", check->mend);
+		}
+	}
+	if (json)
+		fputs("\n]\n", out);
+}
+
+static int silent(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	(void)level;
+	(void)format;
+	(void)arguments;
+	return 0;
+}
+
+int preflight_run(const char *btf_path, bool json, FILE *out)
+{
+	/* Privileges first (the mends depend on them), BTF before what needs it. */
+	static void (*const checks[])(struct preflight *) = {
+		check_kernel,	    check_capabilities, check_lockdown,	   check_btf,
+		check_module_btf,   check_addresses,	check_memlock,	   check_ring_buffer,
+		check_kprobe_multi, check_kprobes,	check_tracepoints, check_fentry,
+		check_jit,	    check_tracefs,
+	};
+	struct preflight preflight = {.btf_path = btf_path};
+	libbpf_print_fn_t before = libbpf_set_print(silent);
+	int status = 0;
+
+	for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++)
+		checks[i](&preflight);
+	settle(&preflight);
+	print(&preflight, json, out);
+	for (size_t i = 0; i < preflight.count; i++)
+		if (preflight.checks[i].state == FAIL)
+			status = 1;
+	btf__free(preflight.btf);
+	libbpf_set_print(before);
+	return status;
+}
