@@ -20,7 +20,7 @@
 
 #if defined(__TARGET_ARCH_x86)
 /* System V ABI: six in registers, then the stack above the return address. */
-#define REGISTER_ARGUMENTS 6
+#define REGISTER_ARGUMENTS   6
 #define STACK_ARGUMENTS(ctx) (PT_REGS_SP(ctx) + 8)
 
 static __always_inline u64 caller_address(struct pt_regs *ctx)
@@ -46,7 +46,7 @@ static __always_inline u64 register_argument(struct pt_regs *ctx, u32 position)
 }
 #elif defined(__TARGET_ARCH_arm64)
 /* AAPCS64: eight in registers, then the stack; the return address is in x30. */
-#define REGISTER_ARGUMENTS 8
+#define REGISTER_ARGUMENTS   8
 #define STACK_ARGUMENTS(ctx) PT_REGS_SP(ctx)
 
 static __always_inline u64 caller_address(struct pt_regs *ctx)
@@ -82,9 +82,9 @@ static __always_inline u64 argument(struct pt_regs *ctx, u32 position)
 
 	if (position <= REGISTER_ARGUMENTS)
 		return register_argument(ctx, position);
-	bpf_probe_read_kernel(&value, sizeof(value),
-			      (const void *)(STACK_ARGUMENTS(ctx) +
-					     8 * (position - REGISTER_ARGUMENTS - 1)));
+	bpf_probe_read_kernel(
+		&value, sizeof(value),
+		(const void *)(STACK_ARGUMENTS(ctx) + 8 * (position - REGISTER_ARGUMENTS - 1)));
 	return value;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* The ends of packets that have a tracepoint: dropped (skb:kfree_skb) and consumed (skb:consume_skb). */
+/* The ends of packets that have a tracepoint: dropped (skb:kfree_skb) and consumed
+ * (skb:consume_skb). */
 #ifndef PACKET_TRAIL_DROP_H
 #define PACKET_TRAIL_DROP_H
 
@@ -7,20 +8,21 @@
 volatile const __u32 drop_hook = 0;
 volatile const __u32 consume_hook = 0;
 
-/* TP_PROTO(skb, location, reason, …): include/trace/events/skb.h; reason since 5.17 (c504e5c2f964) */
+/* TP_PROTO(skb, location, reason, …): include/trace/events/skb.h; reason since 5.17 (c504e5c2f964)
+ */
 SEC("drop")
 int on_drop(u64 *ctx)
 {
 	struct counters *counters = count();
-	struct view	*view = view_of(SCRATCH_DROP);
-	struct packet	*packet;
-	u64		 skb = ctx[0];
-	struct hit	 hit = {
-			  .skb = skb,
-			  .caller = ctx[1],
-			  .hook = drop_hook,
-			  .flags = EVENT_DROP,
-	      };
+	struct view *view = view_of(SCRATCH_DROP);
+	struct packet *packet;
+	u64 skb = ctx[0];
+	struct hit hit = {
+		.skb = skb,
+		.caller = ctx[1],
+		.hook = drop_hook,
+		.flags = EVENT_DROP,
+	};
 
 	if (paused || !counters || !view || !read_skb(view, skb))
 		return 0;
@@ -48,10 +50,10 @@ SEC("tp_btf/consume_skb")
 int on_consume(u64 *ctx)
 {
 	struct counters *counters = count();
-	struct view	*view = view_of(SCRATCH_CONSUME);
-	u64		 skb = ctx[0];
-	struct packet	*packet = packet_of(skb);
-	struct hit	 hit = {.skb = skb, .hook = consume_hook};
+	struct view *view = view_of(SCRATCH_CONSUME);
+	u64 skb = ctx[0];
+	struct packet *packet = packet_of(skb);
+	struct hit hit = {.skb = skb, .hook = consume_hook};
 
 	if (paused || !packet || !counters || !view || !read_skb(view, skb))
 		return 0;

@@ -48,11 +48,11 @@ static __always_inline void function_event(struct pt_regs *ctx, struct view *vie
 
 static __always_inline int function_entered(struct pt_regs *ctx)
 {
-	u64		 cookie = bpf_get_attach_cookie(ctx);
-	u64		 skb = argument(ctx, position_of(cookie));
+	u64 cookie = bpf_get_attach_cookie(ctx);
+	u64 skb = argument(ctx, position_of(cookie));
 	struct counters *counters = count();
-	struct view	*view = view_of(SCRATCH_FUNCTION);
-	struct packet	*packet;
+	struct view *view = view_of(SCRATCH_FUNCTION);
+	struct packet *packet;
 
 	if (!skb || !counters || !view)
 		return 0;
@@ -86,11 +86,11 @@ static __always_inline int function_entered(struct pt_regs *ctx)
 /* Runs after function_entered() on the same CPU, in the same hit: the skb's copy is still there. */
 static __always_inline int function_match(struct pt_regs *ctx)
 {
-	u64		 cookie = bpf_get_attach_cookie(ctx);
-	u64		 skb = argument(ctx, position_of(cookie));
+	u64 cookie = bpf_get_attach_cookie(ctx);
+	u64 skb = argument(ctx, position_of(cookie));
 	struct counters *counters = count();
-	struct view	*view = view_of(SCRATCH_FUNCTION);
-	struct packet	*packet;
+	struct view *view = view_of(SCRATCH_FUNCTION);
+	struct packet *packet;
 
 	if (!skb || !counters || !view)
 		return 0;

@@ -9,10 +9,11 @@
 #define ETHERNET_BYTES 14
 #define UNSET_MAC      0xffff /* skb_mac_header_was_set() */
 
-/* Namespace inodes are handed out from PROC_DYNAMIC_FIRST (fs/proc/generic.c) up; fixed ones sit just below. */
+/* Namespace inodes are handed out from PROC_DYNAMIC_FIRST (fs/proc/generic.c) up; fixed ones sit
+ * just below. */
 #define FIRST_INUM 0xefffff00U
 
-#define SKB(view) ((const struct sk_buff *)(view)->skb)
+#define SKB(view)  ((const struct sk_buff *)(view)->skb)
 
 /* Keeps the compiler from moving a bound away from its use, where the verifier needs it. */
 #define bounded(value, mask)                                                                       \
@@ -48,9 +49,9 @@ static __always_inline u32 inum_of(const struct net *net)
 static __always_inline void read_device(struct view *view)
 {
 	const struct net_device *dev = SKB(view)->dev;
-	const struct sock	*sk = SKB(view)->sk;
-	const struct net	*net = NULL;
-	u32			 inum = 0;
+	const struct sock *sk = SKB(view)->sk;
+	const struct net *net = NULL;
+	u32 inum = 0;
 
 	view->ifindex = 0;
 	view->dev = 0;
@@ -77,9 +78,9 @@ static __always_inline void read_device(struct view *view)
 static __always_inline void read_headers(struct view *view)
 {
 	const struct sk_buff *skb = SKB(view);
-	u32		      mac = skb->mac_header, network = skb->network_header;
-	u32		      data = (u32)(skb->data - skb->head), tail = skb->tail;
-	u32		      start, size;
+	u32 mac = skb->mac_header, network = skb->network_header;
+	u32 data = (u32)(skb->data - skb->head), tail = skb->tail;
+	u32 start, size;
 
 	view->ethernet = false;
 	view->ip = false;
@@ -145,12 +146,13 @@ static __always_inline void read_ports(const struct view *view, u32 offset, stru
 	}
 }
 
-/* Fills family … daddr of an event whose fields are zero. EVENT_TUPLE says that it could be read. */
+/* Fills family … daddr of an event whose fields are zero. EVENT_TUPLE says that it could be read.
+ */
 static __always_inline void read_tuple(const struct view *view, struct event *event)
 {
 	u32 at = view->network, captured = view->captured;
 	u16 protocol = event->protocol;
-	u8  version;
+	u8 version;
 
 	if (!view->ip || at + 20 > captured)
 		return;
@@ -170,7 +172,7 @@ static __always_inline void read_tuple(const struct view *view, struct event *ev
 		event->flags |= EVENT_TUPLE;
 	} else if (version == 6 && (protocol == 0x86dd || protocol == 0) && at + 40 <= captured) {
 		u32 offset = at + 40;
-		u8  next = load8(view, at + 6);
+		u8 next = load8(view, at + 6);
 
 		event->family = 6;
 		__builtin_memcpy(event->saddr, view->header + bounded(at + 8, 0xff), 16);

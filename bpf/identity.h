@@ -41,8 +41,8 @@ static __always_inline struct packet *packet_of(u64 skb)
 static __always_inline struct packet *packet_born(u64 skb, struct counters *counters)
 {
 	struct packet fresh = {};
-	u32	      zero = 0;
-	u64	     *last = bpf_map_lookup_elem(&births, &zero);
+	u32 zero = 0;
+	u64 *last = bpf_map_lookup_elem(&births, &zero);
 
 	if (!last)
 		return NULL;

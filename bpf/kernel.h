@@ -10,7 +10,7 @@
 #include <linux/types.h>
 #include <linux/bpf.h>
 
-typedef __u8  u8;
+typedef __u8 u8;
 typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
@@ -40,25 +40,25 @@ struct sock {
 
 /* include/linux/netdevice.h */
 struct net_device {
-	char	       name[16];
-	int	       ifindex;
+	char name[16];
+	int ifindex;
 	possible_net_t nd_net;
 };
 
 /* include/linux/skbuff.h; sk_buff_data_t is an offset from head on 64-bit kernels */
 struct sk_buff {
-	struct sk_buff	  *next;
+	struct sk_buff *next;
 	struct net_device *dev;
-	struct sock	  *sk;
-	unsigned int	   len;
-	unsigned int	   data_len;
-	__be16		   protocol;
-	__u16		   network_header;
-	__u16		   mac_header;
-	unsigned int	   tail;
-	unsigned char	  *head;
-	unsigned char	  *data;
-	__u32		   mark;
+	struct sock *sk;
+	unsigned int len;
+	unsigned int data_len;
+	__be16 protocol;
+	__u16 network_header;
+	__u16 mac_header;
+	unsigned int tail;
+	unsigned char *head;
+	unsigned char *data;
+	__u32 mark;
 };
 
 #pragma clang attribute pop

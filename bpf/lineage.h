@@ -18,7 +18,7 @@ static __always_inline void child_born(void *ctx, u64 child, u64 parent_id, u32 
 				       struct view *view, struct counters *counters)
 {
 	struct packet *packet;
-	struct hit     hit = {.skb = child, .parent = parent_id, .hook = hook, .edge = edge};
+	struct hit hit = {.skb = child, .parent = parent_id, .hook = hook, .edge = edge};
 
 	if (!read_skb(view, child))
 		return;
@@ -36,8 +36,8 @@ static __always_inline int one_child(void *ctx, u64 parent, u64 child, u32 hook,
 				     u32 scratch)
 {
 	struct counters *counters = count();
-	struct view	*view = view_of(scratch);
-	struct packet	*packet = packet_of(parent);
+	struct view *view = view_of(scratch);
+	struct packet *packet = packet_of(parent);
 
 	if (paused || !packet || !child || !counters || !view || !settings.follow)
 		return 0;
@@ -59,21 +59,23 @@ int on_copy(u64 *ctx)
 	return one_child(ctx, ctx[0], ctx[2], copy_hook, EDGE_COPY, SCRATCH_COPY);
 }
 
-/* struct sk_buff *__pskb_copy_fclone(struct sk_buff *skb, int headroom, gfp_t gfp_mask, bool fclone) */
+/* struct sk_buff *__pskb_copy_fclone(struct sk_buff *skb, int headroom, gfp_t gfp_mask, bool
+ * fclone) */
 SEC("fexit/__pskb_copy_fclone")
 int on_pskb_copy(u64 *ctx)
 {
 	return one_child(ctx, ctx[0], ctx[4], pskb_copy_hook, EDGE_COPY, SCRATCH_PSKB_COPY);
 }
 
-/* struct sk_buff *skb_segment(struct sk_buff *head_skb, netdev_features_t features): a list, or an error */
+/* struct sk_buff *skb_segment(struct sk_buff *head_skb, netdev_features_t features): a list, or an
+ * error */
 SEC("fexit/skb_segment")
 int on_segment(u64 *ctx)
 {
 	struct counters *counters = count();
-	struct view	*view = view_of(SCRATCH_SEGMENT);
-	struct packet	*packet = packet_of(ctx[0]);
-	u64		 child = ctx[2], parent_id;
+	struct view *view = view_of(SCRATCH_SEGMENT);
+	struct packet *packet = packet_of(ctx[0]);
+	u64 child = ctx[2], parent_id;
 
 	if (paused || !packet || !counters || !view || !settings.follow)
 		return 0;

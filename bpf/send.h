@@ -18,10 +18,10 @@ struct {
 
 static __always_inline void send_iface(const struct view *view, struct packet *packet)
 {
-	struct iface_key	key = {view->netns, view->ifindex};
+	struct iface_key key = {view->netns, view->ifindex};
 	const struct net_device *dev = (const void *)view->dev;
-	struct iface_record	*record;
-	u8			 one = 1;
+	struct iface_record *record;
+	u8 one = 1;
 
 	if (!dev || (packet->ifindex == key.ifindex && packet->netns == key.netns))
 		return;
@@ -50,8 +50,8 @@ struct hit {
 	u64 caller;
 	u32 hook;
 	u32 reason;
-	u8  edge;
-	u8  flags;
+	u8 edge;
+	u8 flags;
 };
 
 static __always_inline void fill(struct event *event, const struct view *view,

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * The filter slots: two functions whose bodies the helper writes before load. In each, a marker and
- * SLOT_INSNS no-ops stand where the filter goes; it takes the last of them and ends by jumping
- * behind them with its answer in r0. The verifier takes the leftover no-ops out. A filter may use
- * r6 … r9 as well: nothing here needs them afterwards, and the caller's own are saved by the call.
+ * The filter slots: two functions into which the helper writes before load. In each a marker stands
+ * where the filter goes, which leaves its answer in r0. A filter may use r6 … r9 as well: nothing
+ * here needs them afterwards, and the caller's own are saved by the call.
  */
 #ifndef PACKET_TRAIL_SLOT_H
 #define PACKET_TRAIL_SLOT_H
@@ -18,10 +17,7 @@
 			     "r2 = %[wire]\n\t"                                                    \
 			     "r3 = %[captured]\n\t"                                                \
 			     "r0 = " EXPAND(marker) " ll\n\t"                                      \
-			     ".rept " EXPAND(SLOT_INSNS) "\n\t"                                    \
-			     "goto +0\n\t"                                                         \
-			     ".endr\n\t"                                                           \
-			     "%[matched] = r0\n\t"                                                 \
+						    "%[matched] = r0\n\t"                          \
 			     : [matched] "=r"(matched)                                             \
 			     : [data] "r"(data), [wire] "r"(wire), [captured] "r"(captured)        \
 			     : "r0", "r1", "r2", "r3", "r4", "r5", "memory");                      \

@@ -5,7 +5,8 @@
 
 #include "event.h"
 
-#define SKB_COPY    320 /* ≥ sizeof(struct sk_buff) of every kernel; the loader's check says if not */
+/* struct sk_buff has 232 … 256 bytes, by configuration. */
+#define SKB_COPY    320
 #define HEADER_COPY (FILTER_SCRATCH + 64)
 
 volatile const struct settings settings = {};
@@ -15,13 +16,13 @@ bool paused = true;
 
 /* A packet as one hook sees it. */
 struct view {
-	u8  skb[SKB_COPY];
-	u8  header[HEADER_COPY]; /* from the MAC header, or from the network header without one */
-	u32 captured;		 /* bytes in header */
-	u32 wire;		 /* bytes of the packet from there on */
-	u32 network;		 /* offset of the network header in header, < 64 */
-	u8  ethernet;		 /* header begins with an Ethernet header */
-	u8  ip;			 /* network is valid */
+	u8 skb[SKB_COPY];
+	u8 header[HEADER_COPY]; /* from the MAC header, or from the network header without one */
+	u32 captured;		/* bytes in header */
+	u32 wire;		/* bytes of the packet from there on */
+	u32 network;		/* offset of the network header in header, < 64 */
+	u8 ethernet;		/* header begins with an Ethernet header */
+	u8 ip;			/* network is valid */
 	u32 netns;
 	u32 ifindex;
 	u64 dev;

@@ -7,11 +7,15 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/perf_event.h>
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define OTHERS 6
@@ -37,7 +41,6 @@ int attachment_plan(struct attachment *attachment, const struct functions *funct
 	struct hooks *hooks = &attachment->hooks;
 
 	memset(attachment, 0, sizeof(*attachment));
-	attachment->expedited = -1;
 	attachment->backend = load->backend;
 	hooks->items = calloc(functions->count + OTHERS, sizeof(*hooks->items));
 	attachment->link_room = functions->count + OTHERS;
@@ -46,7 +49,7 @@ int attachment_plan(struct attachment *attachment, const struct functions *funct
 		return -ENOMEM;
 	for (size_t i = 0; i < functions->count; i++) {
 		const struct function *function = &functions->items[i];
-		struct hook	      *hook =
+		struct hook *hook =
 			add(hooks,
 			    load->backend == BACKEND_KPROBE_MULTI ? HOOK_KPROBE_MULTI : HOOK_KPROBE,
 			    function->name, function->prototype, function->position);
@@ -67,10 +70,10 @@ int attachment_plan(struct attachment *attachment, const struct functions *funct
 	load->drop_hook = load->consume_hook = load->clone_hook = load->copy_hook = 0;
 	load->pskb_copy_hook = load->segment_hook = 0;
 	if (with_tracepoints) {
-		load->drop_hook = add(hooks, HOOK_TRACEPOINT, "skb:kfree_skb",
-				      "(struct sk_buff *skb, void *location, enum skb_drop_reason reason)",
-				      1)
-					  ->id;
+		load->drop_hook =
+			add(hooks, HOOK_TRACEPOINT, "skb:kfree_skb",
+			    "(struct sk_buff *skb, void *location, enum skb_drop_reason reason)", 1)
+				->id;
 		load->consume_hook = add(hooks, HOOK_TRACEPOINT, "skb:consume_skb",
 					 "(struct sk_buff *skb, void *location)", 1)
 					     ->id;
@@ -82,13 +85,15 @@ int attachment_plan(struct attachment *attachment, const struct functions *funct
 				->id;
 		load->copy_hook =
 			add(hooks, HOOK_LINEAGE, "skb_copy",
-			    "struct sk_buff *skb_copy(const struct sk_buff *skb, gfp_t gfp_mask)", 1)
+			    "struct sk_buff *skb_copy(const struct sk_buff *skb, gfp_t gfp_mask)",
+			    1)
 				->id;
-		load->pskb_copy_hook = add(hooks, HOOK_LINEAGE, "__pskb_copy_fclone",
-					   "struct sk_buff *__pskb_copy_fclone(struct sk_buff *skb, int "
-					   "headroom, gfp_t gfp_mask, bool fclone)",
-					   1)
-					       ->id;
+		load->pskb_copy_hook =
+			add(hooks, HOOK_LINEAGE, "__pskb_copy_fclone",
+			    "struct sk_buff *__pskb_copy_fclone(struct sk_buff *skb, int "
+			    "headroom, gfp_t gfp_mask, bool fclone)",
+			    1)
+				->id;
 		load->segment_hook = add(hooks, HOOK_LINEAGE, "skb_segment",
 					 "struct sk_buff *skb_segment(struct sk_buff *head_skb, "
 					 "netdev_features_t features)",
@@ -104,7 +109,8 @@ static void settle(struct hook *hook, int error)
 	atomic_store(&hook->state, error ? STATE_SKIPPED : STATE_ATTACHED);
 }
 
-static void attach_one_other(struct attachment *attachment, uint32_t id, struct bpf_program *program)
+static void attach_one_other(struct attachment *attachment, uint32_t id,
+			     struct bpf_program *program)
 {
 	int link;
 
@@ -133,9 +139,9 @@ void attachment_attach_others(struct attachment *attachment, struct packet_trail
 
 static void attach_multi(struct attachment *attachment, size_t begin, size_t end)
 {
-	size_t	       count = end - begin;
+	size_t count = end - begin;
 	unsigned long *addresses = malloc(count * sizeof(*addresses));
-	__u64	      *cookies = malloc(count * sizeof(*cookies));
+	__u64 *cookies = malloc(count * sizeof(*cookies));
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .kprobe_multi.addrs = addresses,
 		    .kprobe_multi.cookies = cookies, .kprobe_multi.cnt = count);
 	int link = -1, error = ENOMEM;
@@ -167,7 +173,7 @@ static void attach_multi(struct attachment *attachment, size_t begin, size_t end
 static int kprobe_type(void)
 {
 	static int type = -1;
-	FILE	  *file;
+	FILE *file;
 
 	if (type >= 0)
 		return type;
@@ -231,8 +237,8 @@ static void *attach_thread(void *context)
 {
 	struct attachment *attachment = context;
 
-	attachment_attach(attachment, atomic_load(&attachment->tried),
-			  attachment->hooks.functions, NULL, NULL);
+	attachment_attach(attachment, atomic_load(&attachment->tried), attachment->hooks.functions,
+			  NULL, NULL);
 	return NULL;
 }
 
@@ -247,15 +253,112 @@ void attachment_attach_rest(struct attachment *attachment, size_t begin)
 		attachment_attach(attachment, begin, attachment->hooks.functions, NULL, NULL);
 }
 
+/*
+ * Closing a kprobe waits for RCU grace periods, one after the other under event_mutex
+ * (perf_trace_event_unreg and unregister_kprobe, kernel/trace/trace_event_perf.c), so threads don't
+ * help. Expedited grace periods do: /sys/kernel/rcu_expedited is a count that is put back after.
+ */
+#define RCU_EXPEDITED "/sys/kernel/rcu_expedited"
+
+static bool set_expedited(int value)
+{
+	char text[16];
+	int file = open(RCU_EXPEDITED, O_WRONLY | O_CLOEXEC), length;
+	bool done;
+
+	if (file < 0)
+		return false;
+	length = snprintf(text, sizeof(text), "%d", value);
+	done = write(file, text, length) == length;
+	close(file);
+	return done;
+}
+
+static int read_expedited(void)
+{
+	FILE *file = fopen(RCU_EXPEDITED, "re");
+	int value = -1;
+
+	if (!file)
+		return -1;
+	if (fscanf(file, "%d", &value) != 1)
+		value = -1;
+	fclose(file);
+	return value;
+}
+
+/*
+ * A child that does nothing until this process is over, however it ends: then it lets the kernel
+ * take the probes away quickly too, and puts the setting back. The pipe's other end is closed by
+ * the kernel with our descriptors, the pidfd tells when all of them are.
+ */
+void attachment_guard(struct attachment *attachment)
+{
+	int ends[2], self, before;
+	pid_t child;
+
+	if (attachment->backend != BACKEND_KPROBE)
+		return;
+	before = read_expedited();
+	self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (before != 0 || self < 0 || pipe2(ends, O_CLOEXEC)) {
+		if (self >= 0)
+			close(self);
+		return;
+	}
+	child = fork();
+	if (child == 0) {
+		struct pollfd over = {.fd = self, .events = POLLIN};
+		char byte;
+
+		/* Nothing of ours may stay open here: no probe, no stream, no terminal. */
+		setsid();
+		if (dup2(ends[0], 0) < 0 || dup2(self, 1) < 0)
+			_exit(1);
+		syscall(SYS_close_range, 2U, ~0U, 0U);
+		over.fd = 1;
+		/* A byte: it ended in order, and there is nothing to do. */
+		if (read(0, &byte, 1) == 0 && set_expedited(1)) {
+			poll(&over, 1, 60000);
+			set_expedited(0);
+		}
+		_exit(0);
+	}
+	close(ends[0]);
+	close(self);
+	attachment->guard = child > 0 ? child : 0;
+	attachment->guard_pipe = ends[1];
+}
+
+static void dismiss_guard(struct attachment *attachment)
+{
+	if (!attachment->guard)
+		return;
+	if (write(attachment->guard_pipe, "", 1) != 1)
+		say("the guard has gone already: nothing to do: go on");
+	close(attachment->guard_pipe);
+	waitpid(attachment->guard, NULL, 0);
+	attachment->guard = 0;
+}
+
 void attachment_detach(struct attachment *attachment)
 {
+	bool expedited;
+
 	atomic_store(&attachment->stop, true);
 	if (attachment->threaded)
 		pthread_join(attachment->thread, NULL);
 	attachment->threaded = false;
+	if (!attachment->link_count)
+		return;
+	expedited =
+		attachment->backend == BACKEND_KPROBE && read_expedited() == 0 && set_expedited(1);
 	for (size_t i = attachment->link_count; i-- > 0;)
 		close(attachment->links[i]);
 	attachment->link_count = 0;
+	if (expedited)
+		set_expedited(0);
+	dismiss_guard(attachment);
 }
 
 void attachment_free(struct attachment *attachment)

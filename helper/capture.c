@@ -41,7 +41,7 @@ static void take_event(struct capture *capture, const struct event *event, const
 static int on_record(void *context, void *data, size_t size)
 {
 	struct capture *capture = context;
-	uint16_t	type = size >= sizeof(type) ? *(uint16_t *)data : 0;
+	uint16_t type = size >= sizeof(type) ? *(uint16_t *)data : 0;
 
 	if (type == RECORD_EVENT && size >= sizeof(struct event)) {
 		take_event(capture, data, NULL);
@@ -51,7 +51,7 @@ static int on_record(void *context, void *data, size_t size)
 		take_event(capture, &record->event, (const uint64_t *)record->stack);
 	} else if (type == RECORD_IFACE && size >= sizeof(struct iface_record)) {
 		const struct iface_record *record = data;
-		char			   name[sizeof(record->name) + 1] = {0};
+		char name[sizeof(record->name) + 1] = {0};
 
 		memcpy(name, record->name, sizeof(record->name));
 		capture->sink->iface(capture->sink, record->netns, record->ifindex, name);
@@ -71,7 +71,8 @@ int capture_open(struct capture *capture, struct packet_trail_bpf *skeleton, str
 	capture->now = calloc(cpus, sizeof(*capture->now));
 	capture->before = calloc(cpus, sizeof(*capture->before));
 	capture->limited = calloc(cpus, sizeof(*capture->limited));
-	capture->ring = ring_buffer__new(bpf_map__fd(skeleton->maps.ring), on_record, capture, NULL);
+	capture->ring =
+		ring_buffer__new(bpf_map__fd(skeleton->maps.ring), on_record, capture, NULL);
 	capture->accounted = now_ns();
 	if (capture->now && capture->before && capture->limited && capture->ring)
 		return 0;
@@ -120,17 +121,18 @@ static void gap(struct capture *capture, uint64_t *lost, uint32_t cpu, enum gap_
 	capture->sink->gap(capture->sink, &one);
 }
 
-/* Hits that the kernel kept from our programs because one ran on that CPU already; and their run time. */
+/* Hits that the kernel kept from our programs because one ran on that CPU already; and their run
+ * time. */
 static uint64_t recursion_misses(const struct capture *capture, uint64_t *run_ns)
 {
 	struct bpf_program *program;
-	uint64_t	    misses = 0;
+	uint64_t misses = 0;
 
 	*run_ns = 0;
 	bpf_object__for_each_program (program, capture->skeleton->obj) {
 		struct bpf_prog_info info = {0};
-		__u32		     size = sizeof(info);
-		int		     fd = bpf_program__fd(program);
+		__u32 size = sizeof(info);
+		int fd = bpf_program__fd(program);
 
 		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size))
 			continue;
@@ -164,9 +166,9 @@ static uint64_t link_misses(const struct attachment *attachment)
 		return 0;
 	for (size_t i = 0; i < attachment->link_count; i++) {
 		union {
-			struct bpf_link_info	 known;
+			struct bpf_link_info known;
 			struct kprobe_multi_info multi;
-			char			 room[256];
+			char room[256];
 		} info;
 		__u32 size = sizeof(info);
 
@@ -191,7 +193,7 @@ void capture_account(struct capture *capture, const struct attachment *attachmen
 		memcpy(capture->now, capture->before, capture->cpus * sizeof(*capture->now));
 	for (uint32_t cpu = 0; cpu < capture->cpus; cpu++) {
 		const struct counters *after = &capture->now[cpu], *before = &capture->before[cpu];
-		uint64_t	       pipe = capture->sink->take_lost(capture->sink, cpu);
+		uint64_t pipe = capture->sink->take_lost(capture->sink, cpu);
 
 		gap(capture, &capture->kernel_lost, cpu, GAP_RING_BUFFER,
 		    after->lost_ring - before->lost_ring, now);

@@ -15,35 +15,36 @@ struct packet_trail_bpf;
 struct ring_buffer;
 
 struct capture {
-	struct sink		*sink;
+	struct sink *sink;
 	struct packet_trail_bpf *skeleton;
-	struct ring_buffer	*ring;
-	struct names		*names;
-	uint32_t		 cpus;
-	struct counters		*now; /* a CPU, of the kernel side */
-	struct counters		*before;
-	uint64_t		*limited; /* a CPU: events beyond the limit */
-	uint64_t		 limit;	  /* 0 = none */
-	uint64_t		 read;	  /* events from the ring buffer */
-	uint64_t		 taken;	  /* of them, taken by the sink */
-	uint64_t		 pipe_lost;
-	uint64_t		 refused; /* by the sink, to be counted as lost */
-	uint64_t		 kernel_lost;
-	uint64_t		 recursion; /* the programs' recursion_misses so far */
-	uint64_t		 missed;    /* the links' missed so far */
-	uint64_t		 limit_lost;
-	uint64_t		 accounted; /* time of the last account */
+	struct ring_buffer *ring;
+	struct names *names;
+	uint32_t cpus;
+	struct counters *now; /* a CPU, of the kernel side */
+	struct counters *before;
+	uint64_t *limited; /* a CPU: events beyond the limit */
+	uint64_t limit;	   /* 0 = none */
+	uint64_t read;	   /* events from the ring buffer */
+	uint64_t taken;	   /* of them, taken by the sink */
+	uint64_t pipe_lost;
+	uint64_t refused; /* by the sink, to be counted as lost */
+	uint64_t kernel_lost;
+	uint64_t recursion; /* the programs' recursion_misses so far */
+	uint64_t missed;    /* the links' missed so far */
+	uint64_t limit_lost;
+	uint64_t accounted; /* time of the last account */
 };
 
 /* 0, or -1 after it said why. */
-int  capture_open(struct capture *capture, struct packet_trail_bpf *skeleton, struct sink *sink,
-		  struct names *names, uint32_t cpus, uint64_t limit);
+int capture_open(struct capture *capture, struct packet_trail_bpf *skeleton, struct sink *sink,
+		 struct names *names, uint32_t cpus, uint64_t limit);
 void capture_close(struct capture *capture);
 
 /* Descriptor to poll. */
 int capture_fd(const struct capture *capture);
 
-/* Takes what the ring buffer holds, at most some thousands. Returns false when there may be more. */
+/* Takes what the ring buffer holds, at most some thousands. Returns false when there may be more.
+ */
 bool capture_read(struct capture *capture);
 
 /* Was the limit reached? */

@@ -52,7 +52,8 @@ static bool take_plain(struct json *json)
 
 	skip_space(json);
 	begin = json->at;
-	while (json->at < json->end && *json->at && strchr("+-.0123456789abcdefghijklmnopqrstuvwxyzE", *json->at))
+	while (json->at < json->end && *json->at &&
+	       strchr("+-.0123456789abcdefghijklmnopqrstuvwxyzE", *json->at))
 		json->at++;
 	return json->at > begin;
 }
@@ -77,7 +78,7 @@ static enum command command_of(const char *text, size_t length)
 
 enum command control_line(const char *line, size_t length)
 {
-	struct json  json = {.at = line, .end = line + length};
+	struct json json = {.at = line, .end = line + length};
 	enum command command = COMMAND_BAD;
 
 	skip_space(&json);
@@ -88,7 +89,7 @@ enum command control_line(const char *line, size_t length)
 	if (!take(&json, '}')) {
 		do {
 			const char *key, *value;
-			size_t	    key_length, value_length;
+			size_t key_length, value_length;
 
 			if (!take_string(&json, &key, &key_length) || !take(&json, ':'))
 				return COMMAND_BAD;
@@ -111,11 +112,12 @@ enum command control_line(const char *line, size_t length)
 
 static void line_end(struct control *control, void (*command)(enum command, void *), void *context)
 {
-	enum command what = control->too_long ? COMMAND_BAD
-					      : control_line(control->line, control->length);
+	enum command what =
+		control->too_long ? COMMAND_BAD : control_line(control->line, control->length);
 
 	if (what == COMMAND_BAD)
-		complain("control line not understood: %.*s: send {\"cmd\":\"stop\"}, heartbeat, pause or resume",
+		complain("control line not understood: %.*s: send {\"cmd\":\"stop\"}, heartbeat, "
+			 "pause or resume",
 			 (int)(control->length < 80 ? control->length : 80), control->line);
 	else if (what != COMMAND_NONE)
 		command(what, context);
@@ -126,7 +128,7 @@ static void line_end(struct control *control, void (*command)(enum command, void
 void control_read(struct control *control, int fd, void (*command)(enum command, void *context),
 		  void *context)
 {
-	char	buffer[1024];
+	char buffer[1024];
 	ssize_t length = read(fd, buffer, sizeof(buffer));
 
 	if (length == 0 || (length < 0 && errno != EAGAIN && errno != EINTR))

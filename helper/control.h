@@ -6,7 +6,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum command { COMMAND_NONE, COMMAND_HEARTBEAT, COMMAND_STOP, COMMAND_PAUSE, COMMAND_RESUME, COMMAND_BAD };
+enum command {
+	COMMAND_NONE,
+	COMMAND_HEARTBEAT,
+	COMMAND_STOP,
+	COMMAND_PAUSE,
+	COMMAND_RESUME,
+	COMMAND_BAD
+};
 
 /* What a line asks for. Keys that aren't known are skipped; what is no JSON object is BAD. */
 enum command control_line(const char *line, size_t length);
@@ -14,10 +21,10 @@ enum command control_line(const char *line, size_t length);
 #define CONTROL_LINE 4096
 
 struct control {
-	char   line[CONTROL_LINE];
+	char line[CONTROL_LINE];
 	size_t length;
-	bool   too_long; /* the rest of this line is thrown away */
-	bool   closed;
+	bool too_long; /* the rest of this line is thrown away */
+	bool closed;
 };
 
 /* Reads what is there from a descriptor that doesn't block; calls back for each whole line. */

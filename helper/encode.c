@@ -6,43 +6,43 @@
 #include <string.h>
 
 enum part {
-	PART_PACKET   = 1 << 0,
-	PART_CPU      = 1 << 1,
-	PART_TASK     = 1 << 2,
-	PART_SKB      = 1 << 3,
-	PART_NETNS    = 1 << 4,
-	PART_IFINDEX  = 1 << 5,
-	PART_MARK     = 1 << 6,
-	PART_LEN      = 1 << 7,
+	PART_PACKET = 1 << 0,
+	PART_CPU = 1 << 1,
+	PART_TASK = 1 << 2,
+	PART_SKB = 1 << 3,
+	PART_NETNS = 1 << 4,
+	PART_IFINDEX = 1 << 5,
+	PART_MARK = 1 << 6,
+	PART_LEN = 1 << 7,
 	PART_PROTOCOL = 1 << 8,
-	PART_TUPLE    = 1 << 9,
-	PART_CALLER   = 1 << 10,
-	PART_STACK    = 1 << 11,
-	PART_DROP     = 1 << 12,
-	PART_PARENT   = 1 << 14,
-	PART_FREE     = 1 << 15,
+	PART_TUPLE = 1 << 9,
+	PART_CALLER = 1 << 10,
+	PART_STACK = 1 << 11,
+	PART_DROP = 1 << 12,
+	PART_PARENT = 1 << 14,
+	PART_FREE = 1 << 15,
 	PART_L4_FLAGS = 1 << 16,
 };
 
 struct tuple {
-	uint8_t	 family;
-	uint8_t	 protocol;
+	uint8_t family;
+	uint8_t protocol;
 	uint16_t sport;
 	uint16_t dport;
-	uint8_t	 saddr[16];
-	uint8_t	 daddr[16];
+	uint8_t saddr[16];
+	uint8_t daddr[16];
 };
 
 struct seen {
-	uint64_t     packet;
-	uint64_t     skb;
-	uint32_t     generation;
-	uint32_t     netns;
-	uint32_t     ifindex;
-	uint32_t     mark;
-	uint32_t     len;
-	uint16_t     protocol;
-	uint8_t	     l4_flags;
+	uint64_t packet;
+	uint64_t skb;
+	uint32_t generation;
+	uint32_t netns;
+	uint32_t ifindex;
+	uint32_t mark;
+	uint32_t len;
+	uint16_t protocol;
+	uint8_t l4_flags;
 	struct tuple tuple;
 };
 
@@ -103,9 +103,9 @@ static void put_tuple(struct bytes *out, const struct tuple *tuple)
 bool batch_add(struct batch *batch, const struct event *event, uint32_t stack_id)
 {
 	struct bytes *out = &batch->records;
-	struct tuple  tuple = {0};
-	struct seen  *seen;
-	uint32_t      parts = 0;
+	struct tuple tuple = {0};
+	struct seen *seen;
+	uint32_t parts = 0;
 
 	if (batch->count >= BATCH_RECORDS || out->failed)
 		return false;

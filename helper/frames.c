@@ -29,19 +29,19 @@ struct stack {
 };
 
 struct frames {
-	struct sink   sink;
+	struct sink sink;
 	struct stream stream;
-	struct batch  batch;
-	uint64_t     *lost;	/* a CPU: events of batches that found no room */
-	uint32_t     *in_batch; /* a CPU: events of the batch that is open */
-	uint32_t      cpus;
-	uint64_t      clock_sent;
+	struct batch batch;
+	uint64_t *lost;	    /* a CPU: events of batches that found no room */
+	uint32_t *in_batch; /* a CPU: events of the batch that is open */
+	uint32_t cpus;
+	uint64_t clock_sent;
 	struct stack *stacks; /* of --stack; the first time allocated */
-	uint32_t      stack_id;
-	struct bytes  names; /* names and symbols that go before the batch */
-	struct bytes  symbols;
-	struct bytes  stack_frame;
-	int	      flags; /* of the file descriptor, to be put back */
+	uint32_t stack_id;
+	struct bytes names; /* names and symbols that go before the batch */
+	struct bytes symbols;
+	struct bytes stack_frame;
+	int flags; /* of the file descriptor, to be put back */
 };
 
 static struct frames *frames_of(struct sink *sink)
@@ -81,9 +81,9 @@ static void frames_hello(struct sink *sink, const struct options *options,
 			 const struct kallsyms *kallsyms)
 {
 	struct frames *frames = frames_of(sink);
-	struct bytes   message = {0}, clock = {0};
+	struct bytes message = {0}, clock = {0};
 	struct utsname host = {0};
-	char	       boot_id[64];
+	char boot_id[64];
 
 	uname(&host);
 	read_line("/proc/sys/kernel/random/boot_id", boot_id, sizeof(boot_id));
@@ -127,8 +127,8 @@ static void frames_hooks(struct sink *sink, const struct hook *hooks, size_t cou
 	send(frames_of(sink), FRAME_HOOKS, &message);
 }
 
-static void frames_status(struct sink *sink, uint32_t id, enum hook_state state,
-			  const char *reason, const char *function, const char *module)
+static void frames_status(struct sink *sink, uint32_t id, enum hook_state state, const char *reason,
+			  const char *function, const char *module)
 {
 	struct bytes message = {0}, inner = {0};
 
@@ -211,12 +211,13 @@ static void frames_symbol(struct sink *sink, uint64_t address, uint64_t size, co
 	bytes_free(&inner);
 }
 
-/* Id of a stack; new ones go before the batch. The table forgets a stack for another of its place. */
+/* Id of a stack; new ones go before the batch. The table forgets a stack for another of its place.
+ */
 static uint32_t stack_id_of(struct frames *frames, const uint64_t *stack)
 {
-	uint64_t      hash = 0;
+	uint64_t hash = 0;
 	struct stack *entry;
-	struct bytes  addresses = {0}, inner = {0};
+	struct bytes addresses = {0}, inner = {0};
 
 	if (!frames->stacks)
 		frames->stacks = calloc(STACKS, sizeof(*frames->stacks));
@@ -242,8 +243,8 @@ static uint32_t stack_id_of(struct frames *frames, const uint64_t *stack)
 static void frames_flush(struct sink *sink)
 {
 	struct frames *frames = frames_of(sink);
-	struct bytes   payload = {0};
-	uint64_t       monotonic, wall;
+	struct bytes payload = {0};
+	uint64_t monotonic, wall;
 
 	if (frames->names.length)
 		send(frames, FRAME_NAMES, &frames->names);
@@ -275,8 +276,8 @@ static void frames_flush(struct sink *sink)
 static bool frames_event(struct sink *sink, const struct event *event, const uint64_t *stack)
 {
 	struct frames *frames = frames_of(sink);
-	uint32_t       stack_id = stack ? stack_id_of(frames, stack) : 0;
-	uint32_t       cpu = event->cpu < frames->cpus ? event->cpu : 0;
+	uint32_t stack_id = stack ? stack_id_of(frames, stack) : 0;
+	uint32_t cpu = event->cpu < frames->cpus ? event->cpu : 0;
 
 	if (!batch_add(&frames->batch, event, stack_id)) {
 		frames_flush(sink);
@@ -322,7 +323,7 @@ static void frames_counters(struct sink *sink, const struct totals *totals)
 static uint64_t frames_take_lost(struct sink *sink, uint32_t cpu)
 {
 	struct frames *frames = frames_of(sink);
-	uint64_t       lost = frames->lost[cpu];
+	uint64_t lost = frames->lost[cpu];
 
 	frames->lost[cpu] = 0;
 	return lost;
@@ -332,7 +333,7 @@ static void frames_end(struct sink *sink, const char *cause, const struct totals
 		       const char *error)
 {
 	struct frames *frames = frames_of(sink);
-	struct bytes   message = {0}, inner = {0};
+	struct bytes message = {0}, inner = {0};
 
 	add_totals(&inner, totals);
 	field_string(&message, 1, cause);

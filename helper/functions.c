@@ -172,7 +172,7 @@ static const char *const telling[] = {
 static const char *keep(struct functions *functions, const char *text)
 {
 	size_t length = strlen(text) + 1;
-	char  *at;
+	char *at;
 
 	if (!functions->string_count || functions->string_used + length > STRING_BLOCK) {
 		char **blocks = realloc(functions->strings,
@@ -181,7 +181,8 @@ static const char *keep(struct functions *functions, const char *text)
 		if (!blocks)
 			return NULL;
 		functions->strings = blocks;
-		blocks[functions->string_count] = malloc(length > STRING_BLOCK ? length : STRING_BLOCK);
+		blocks[functions->string_count] =
+			malloc(length > STRING_BLOCK ? length : STRING_BLOCK);
 		if (!blocks[functions->string_count])
 			return NULL;
 		functions->string_count++;
@@ -211,7 +212,7 @@ static const struct btf_type *skip_modifiers(const struct btf *btf, uint32_t id)
 static bool is_skb_pointer(const struct btf *btf, uint32_t id)
 {
 	const struct btf_type *type = skip_modifiers(btf, id);
-	const char	      *name;
+	const char *name;
 
 	if (!type || !btf_is_ptr(type))
 		return false;
@@ -231,11 +232,12 @@ static bool one_place(const struct btf *btf, uint32_t id)
 					     type->size <= sizeof(uint64_t)));
 }
 
-/* Position of the first skb, 0 = there is one but what stands before it hides its place, -1 = none. */
+/* Position of the first skb, 0 = there is one but what stands before it hides its place, -1 = none.
+ */
 static int skb_position(const struct btf *btf, const struct btf_type *proto)
 {
 	const struct btf_param *params = btf_params(proto);
-	bool			certain = true;
+	bool certain = true;
 
 	for (int i = 0; i < btf_vlen(proto); i++) {
 		if (is_skb_pointer(btf, params[i].type))
@@ -254,8 +256,8 @@ int btf_each_candidate(const struct btf *btf, uint32_t first,
 	for (uint32_t id = first; id < count; id++) {
 		const struct btf_type *type = btf__type_by_id(btf, id);
 		const struct btf_type *proto;
-		struct candidate       candidate;
-		int		       err;
+		struct candidate candidate;
+		int err;
 
 		if (!type || !btf_is_func(type))
 			continue;
@@ -275,7 +277,7 @@ int btf_each_candidate(const struct btf *btf, uint32_t first,
 }
 
 struct text {
-	char  *at;
+	char *at;
 	size_t left; /* the final zero included */
 };
 
@@ -294,7 +296,7 @@ static void add_text(struct text *text, const char *more)
 static void add_type(const struct btf *btf, uint32_t id, struct text *text, int depth)
 {
 	const struct btf_type *type = btf__type_by_id(btf, id);
-	const char	      *name;
+	const char *name;
 
 	if (!id || depth > 16 || !type) {
 		add_text(text, id ? "?" : "void");
@@ -313,7 +315,7 @@ static void add_type(const struct btf *btf, uint32_t id, struct text *text, int 
 	case BTF_KIND_CONST:
 	case BTF_KIND_VOLATILE: {
 		const struct btf_type *inner = btf__type_by_id(btf, type->type);
-		const char	      *word = btf_is_const(type) ? "const" : "volatile";
+		const char *word = btf_is_const(type) ? "const" : "volatile";
 
 		if (inner && btf_is_ptr(inner)) {
 			add_type(btf, type->type, text, depth + 1);
@@ -358,9 +360,9 @@ static void add_type(const struct btf *btf, uint32_t id, struct text *text, int 
 
 void btf_prototype(const struct btf *btf, uint32_t proto, const char *name, char *out, size_t size)
 {
-	const struct btf_type  *type = btf__type_by_id(btf, proto);
+	const struct btf_type *type = btf__type_by_id(btf, proto);
 	const struct btf_param *params;
-	struct text		text = {.at = out + 1, .left = size - 1};
+	struct text text = {.at = out + 1, .left = size - 1};
 
 	/* One character in front, so that add_type() may look back. */
 	out[0] = ' ';
@@ -399,27 +401,27 @@ struct entry {
 	const char *name;
 	const char *module;
 	const char *prototype;
-	int	    next; /* of the same hash; -1 = last */
-	uint8_t	    position;
-	bool	    unclear; /* the skb's place can't be told */
-	bool	    quiet;
-	bool	    variant; /* kallsyms has a compiler's variant of it */
-	uint16_t    found;   /* addresses */
+	int next; /* of the same hash; -1 = last */
+	uint8_t position;
+	bool unclear; /* the skb's place can't be told */
+	bool quiet;
+	bool variant;	/* kallsyms has a compiler's variant of it */
+	uint16_t found; /* addresses */
 };
 
 #define BUCKETS 8192
 
 struct chooser {
-	struct functions     *functions;
+	struct functions *functions;
 	const struct options *options;
-	struct reasons	     *reasons;
-	const struct btf     *btf;
-	const char	     *module;
-	struct entry	     *entries;
-	int		      count;
-	int		      capacity;
-	int		      buckets[BUCKETS];
-	bool		      no_memory;
+	struct reasons *reasons;
+	const struct btf *btf;
+	const char *module;
+	struct entry *entries;
+	int count;
+	int capacity;
+	int buckets[BUCKETS];
+	bool no_memory;
 };
 
 static uint32_t hash_of(const char *name, size_t length)
@@ -484,23 +486,24 @@ static int skip(struct functions *functions, const char *name, const char *modul
 static int add_candidate(const struct candidate *candidate, void *context)
 {
 	struct chooser *chooser = context;
-	bool		end = !*chooser->module && LISTED(ends, candidate->name);
-	bool		asked = asked_for(chooser->options, candidate->name);
-	char		prototype[512];
-	struct entry   *entry;
-	uint32_t	bucket;
+	bool end = !*chooser->module && LISTED(ends, candidate->name);
+	bool asked = asked_for(chooser->options, candidate->name);
+	char prototype[512];
+	struct entry *entry;
+	uint32_t bucket;
 
 	if (!asked && !end)
 		return 0;
 	entry = entry_of(chooser, candidate->name, strlen(candidate->name), chooser->module);
 	if (entry) {
-		/* Statics of one name with different declarations: which address is whose is not known. */
+		/* Statics of one name with different declarations: which address is whose is not
+		 * known. */
 		if (entry->position != candidate->position)
 			entry->unclear = true;
 		return 0;
 	}
 	if (chooser->count == chooser->capacity) {
-		int	      capacity = chooser->capacity ? chooser->capacity * 2 : 1024;
+		int capacity = chooser->capacity ? chooser->capacity * 2 : 1024;
 		struct entry *entries =
 			realloc(chooser->entries, capacity * sizeof(*chooser->entries));
 
@@ -510,7 +513,8 @@ static int add_candidate(const struct candidate *candidate, void *context)
 		chooser->capacity = capacity;
 	}
 	bucket = hash_of(candidate->name, strlen(candidate->name));
-	btf_prototype(chooser->btf, candidate->proto, candidate->name, prototype, sizeof(prototype));
+	btf_prototype(chooser->btf, candidate->proto, candidate->name, prototype,
+		      sizeof(prototype));
 	entry = &chooser->entries[chooser->count];
 	*entry = (struct entry){
 		.name = keep(chooser->functions, candidate->name),
@@ -535,18 +539,19 @@ static bool module_wanted(const struct options *options, const char *module)
 	       glob_any(options->modules.items, options->modules.count, module);
 }
 
-/* Reads the BTF of each loaded module. One that can't be read costs its functions, not the trace. */
+/* Reads the BTF of each loaded module. One that can't be read costs its functions, not the trace.
+ */
 static int add_modules(struct chooser *chooser, struct btf *vmlinux)
 {
-	DIR	      *folder;
+	DIR *folder;
 	struct dirent *file;
-	int	       err = 0;
+	int err = 0;
 
 	folder = opendir(BTF_FOLDER);
 	if (!folder)
 		return 0;
 	while (!err && (file = readdir(folder))) {
-		char	    path[sizeof(BTF_FOLDER) + sizeof(file->d_name) + 1];
+		char path[sizeof(BTF_FOLDER) + sizeof(file->d_name) + 1];
 		struct btf *btf;
 
 		if (file->d_name[0] == '.' || strcmp(file->d_name, "vmlinux") == 0 ||
@@ -613,9 +618,9 @@ static int find_addresses(struct chooser *chooser, const struct kallsyms *kallsy
 {
 	for (size_t i = 0; i < kallsyms->count; i++) {
 		const struct symbol *symbol = &kallsyms->symbols[i];
-		const char	    *name = symbol_name(kallsyms, symbol);
-		size_t		     length = strcspn(name, ".");
-		struct entry	    *entry;
+		const char *name = symbol_name(kallsyms, symbol);
+		size_t length = strcspn(name, ".");
+		struct entry *entry;
 
 		entry = entry_of(chooser, name, length, symbol_module(kallsyms, symbol));
 		if (!entry)
@@ -632,14 +637,15 @@ static int find_addresses(struct chooser *chooser, const struct kallsyms *kallsy
 	}
 	for (int i = 0; i < chooser->count; i++) {
 		const struct entry *entry = &chooser->entries[i];
-		const char	   *reason;
+		const char *reason;
 
 		if (entry->unclear && entry->found)
 			reason = "which argument is the skb can't be told";
 		else if (entry->found)
 			continue;
 		else if (entry->variant)
-			reason = "only a variant made by the compiler exists, its arguments are not certain";
+			reason = "only a variant made by the compiler exists, its arguments are "
+				 "not certain";
 		else
 			reason = "it has no address: inlined, or of the kernel's start";
 		if (skip(chooser->functions, entry->name, entry->module, reason))
@@ -685,14 +691,15 @@ static int drop_aliases(struct functions *functions)
 
 /* ---- what ftrace can trace ---- */
 
-/* Marks what the kernel lists. Returns false when the list can't be read: then every one may be tried. */
+/* Marks what the kernel lists. Returns false when the list can't be read: then every one may be
+ * tried. */
 static bool mark_traceable(struct chooser *chooser, bool *traceable)
 {
 	struct functions *functions = chooser->functions;
-	bool		  with_addresses = true;
-	char		  line[1024];
-	size_t		  lines = 0;
-	FILE		 *file;
+	bool with_addresses = true;
+	char line[1024];
+	size_t lines = 0;
+	FILE *file;
 
 	/* With addresses since 6.5 (83f74441bcb1). */
 	file = tracefs_open("available_filter_functions_addrs");
@@ -721,10 +728,10 @@ static bool mark_traceable(struct chooser *chooser, bool *traceable)
 			if (found)
 				traceable[found - functions->items] = true;
 		} else {
-			size_t	      length = strcspn(line, " \t\n");
-			char	     *open = strchr(line + length, '[');
-			char	     *close = open ? strchr(open, ']') : NULL;
-			const char   *module = "";
+			size_t length = strcspn(line, " \t\n");
+			char *open = strchr(line + length, '[');
+			char *close = open ? strchr(open, ']') : NULL;
+			const char *module = "";
 			struct entry *entry;
 
 			if (close) {
@@ -741,8 +748,8 @@ static bool mark_traceable(struct chooser *chooser, bool *traceable)
 	if (!with_addresses)
 		for (size_t i = 0; i < functions->count; i++) {
 			const struct function *item = &functions->items[i];
-			const struct entry    *entry = entry_of(chooser, item->name,
-								strlen(item->name), item->module);
+			const struct entry *entry =
+				entry_of(chooser, item->name, strlen(item->name), item->module);
 
 			traceable[i] = entry && entry->found == UINT16_MAX;
 		}
@@ -752,9 +759,9 @@ static bool mark_traceable(struct chooser *chooser, bool *traceable)
 static int drop_untraceable(struct chooser *chooser)
 {
 	struct functions *functions = chooser->functions;
-	bool		 *traceable = calloc(functions->count + 1, sizeof(*traceable));
-	size_t		  kept = 0;
-	int		  err = 0;
+	bool *traceable = calloc(functions->count + 1, sizeof(*traceable));
+	size_t kept = 0;
+	int err = 0;
 
 	if (!traceable)
 		return -ENOMEM;
@@ -791,10 +798,11 @@ static struct btf *open_btf(const char *path)
 	return NULL;
 }
 
-/* Has the tracepoint skb:kfree_skb a reason? (void *, skb, location, reason …): since 5.17, c504e5c2f964. */
+/* Has the tracepoint skb:kfree_skb a reason? (void *, skb, location, reason …): since 5.17,
+ * c504e5c2f964. */
 static bool has_drop_reason(const struct btf *btf)
 {
-	int32_t		       id = btf__find_by_name_kind(btf, "btf_trace_kfree_skb", BTF_KIND_TYPEDEF);
+	int32_t id = btf__find_by_name_kind(btf, "btf_trace_kfree_skb", BTF_KIND_TYPEDEF);
 	const struct btf_type *type = id > 0 ? skip_modifiers(btf, id) : NULL;
 
 	if (type && btf_is_ptr(type))
@@ -806,8 +814,8 @@ int functions_choose(struct functions *functions, const struct options *options,
 		     const struct kallsyms *kallsyms, struct reasons *reasons)
 {
 	struct chooser *chooser = calloc(1, sizeof(*chooser));
-	struct btf     *vmlinux = open_btf(options->btf);
-	int		err = -ENOMEM;
+	struct btf *vmlinux = open_btf(options->btf);
+	int err = -ENOMEM;
 
 	memset(functions, 0, sizeof(*functions));
 	if (!vmlinux) {

@@ -9,7 +9,7 @@
 static bool element_matches(const char **pattern, char c)
 {
 	const char *at = *pattern;
-	bool	    negate, found = false;
+	bool negate, found = false;
 
 	if (*at != '[') {
 		*pattern = at + 1;

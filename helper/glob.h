@@ -6,7 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Does the whole text match? A `[` that is never closed stands for itself. Linear in text × pattern. */
+/* Does the whole text match? A `[` that is never closed stands for itself. Linear in text ×
+ * pattern. */
 bool glob_match(const char *pattern, const char *text);
 
 /* Does any of the patterns match? */

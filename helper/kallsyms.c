@@ -12,7 +12,7 @@
 static bool grow(void **array, size_t *capacity, size_t needed, size_t size)
 {
 	size_t next = *capacity ? *capacity : 1024;
-	void  *bigger;
+	void *bigger;
 
 	if (needed <= *capacity)
 		return true;
@@ -50,8 +50,8 @@ static int module_index(struct kallsyms *kallsyms, const char *name)
 
 static int add(struct kallsyms *kallsyms, uint64_t address, const char *name, const char *module)
 {
-	size_t	       length = strlen(name) + 1;
-	int	       index = module_index(kallsyms, module);
+	size_t length = strlen(name) + 1;
+	int index = module_index(kallsyms, module);
 	struct symbol *symbol;
 
 	if (index < 0 || kallsyms->text_length + length > UINT32_MAX)
@@ -85,7 +85,7 @@ int kallsyms_read(struct kallsyms *kallsyms, FILE *file)
 {
 	char line[1024];
 	bool any = false, nonzero = false;
-	int  err;
+	int err;
 
 	memset(kallsyms, 0, sizeof(*kallsyms));
 	kallsyms->modules = calloc(1, sizeof(*kallsyms->modules));
@@ -93,9 +93,9 @@ int kallsyms_read(struct kallsyms *kallsyms, FILE *file)
 		return -ENOMEM;
 	kallsyms->module_count = 1;
 	while (fgets(line, sizeof(line), file)) {
-		char	*end, *name, *module = "";
+		char *end, *name, *module = "";
 		uint64_t address;
-		char	 type;
+		char type;
 
 		/* address type name [module] */
 		errno = 0;
@@ -147,7 +147,7 @@ int kallsyms_read(struct kallsyms *kallsyms, FILE *file)
 int kallsyms_open(struct kallsyms *kallsyms, const char *path)
 {
 	FILE *file = fopen(path, "re");
-	int   err;
+	int err;
 
 	memset(kallsyms, 0, sizeof(*kallsyms));
 	if (!file)
@@ -171,7 +171,7 @@ void kallsyms_close(struct kallsyms *kallsyms)
 
 struct symbol *kallsyms_find(const struct kallsyms *kallsyms, uint64_t address)
 {
-	size_t	       low = 0, high = kallsyms->count;
+	size_t low = 0, high = kallsyms->count;
 	struct symbol *symbol;
 
 	while (low < high) {

@@ -12,21 +12,21 @@ struct symbol {
 	uint64_t address;
 	uint32_t name;	 /* offset in `text` */
 	uint16_t module; /* index in `modules`; 0 = vmlinux */
-	uint8_t	 sent;	 /* its place in the stream was announced */
+	uint8_t sent;	 /* its place in the stream was announced */
 };
 
 struct kallsyms {
 	struct symbol *symbols; /* by address */
-	size_t	       count;
-	size_t	       capacity;
-	char	      *text;
-	size_t	       text_length;
-	size_t	       text_capacity;
-	char	     **modules;
-	size_t	       module_count;
-	uint64_t       text_base;  /* _stext */
-	uint64_t       init_begin; /* _sinittext … _einittext: gone after boot */
-	uint64_t       init_end;
+	size_t count;
+	size_t capacity;
+	char *text;
+	size_t text_length;
+	size_t text_capacity;
+	char **modules;
+	size_t module_count;
+	uint64_t text_base;  /* _stext */
+	uint64_t init_begin; /* _sinittext … _einittext: gone after boot */
+	uint64_t init_end;
 };
 
 /*

@@ -60,8 +60,8 @@ void list_hooks(const struct functions *functions, bool json)
 		const struct function *function = &functions->items[i];
 
 		if (!function->quiet)
-			printf("hook %s%s%s  %s\n", function->module,
-			       *function->module ? ":" : "", function->name, function->prototype);
+			printf("hook %s%s%s  %s\n", function->module, *function->module ? ":" : "",
+			       function->name, function->prototype);
 	}
 	for (size_t i = 0; i < functions->skipped_count; i++) {
 		const struct skipped *skipped = &functions->skipped[i];

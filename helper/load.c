@@ -16,13 +16,17 @@
 
 /* libbpf's hooks carry no context of ours into a load, so the one that runs is here. */
 static const struct load *loading;
-static char		 *last_log;
-static size_t		  last_log_size;
+static char *last_log;
+static size_t last_log_size;
 
 static int keep_log(enum libbpf_print_level level, const char *format, va_list args)
 {
+	va_list again;
+
+	va_copy(again, args);
 	if (level == LIBBPF_WARN && last_log_size && !*last_log)
-		vsnprintf(last_log, last_log_size, format, args);
+		vsnprintf(last_log, last_log_size, format, again);
+	va_end(again);
 	if (log_verbose && level <= LIBBPF_INFO)
 		return vfprintf(stderr, format, args);
 	return 0;
@@ -55,9 +59,10 @@ int load_filter(struct load *load, const char *expression)
 		complain("bad filter: %s: %s", expression, error);
 		return -1;
 	}
-	if (load->ethernet.cnt > SLOT_INSNS || load->ip.cnt > SLOT_INSNS) {
+	/* Jumps reach 32767 instructions far. */
+	if (load->ethernet.cnt > INT16_MAX || load->ip.cnt > INT16_MAX) {
 		complain("filter too long: it takes more than %d instructions: give a shorter one",
-			 SLOT_INSNS);
+			 INT16_MAX);
 		return -1;
 	}
 	load->settings.match_all = !*expression;
@@ -70,13 +75,24 @@ void load_free(struct load *load)
 	filter_free(&load->ip);
 }
 
-/* Writes a filter into its slot: the end of the no-ops, with jumps behind them for its exits. */
-static void fill_slot(struct bpf_insn *marker, const struct filter_insns *filter)
+/* The filter whose slot is marked here, NULL when no slot is. */
+static const struct filter_insns *slot_at(const struct bpf_insn *insns, size_t count, size_t at)
 {
-	struct bpf_insn *end = marker + 2 + SLOT_INSNS, *begin = end - filter->cnt;
+	uint64_t value;
 
-	marker[0] = JUMP_NEXT;
-	marker[1] = JUMP_NEXT;
+	if (at + 1 >= count || insns[at].code != (BPF_LD | BPF_IMM | BPF_DW) || insns[at].src_reg)
+		return NULL;
+	value = (uint32_t)insns[at].imm | (uint64_t)(uint32_t)insns[at + 1].imm << 32;
+	if (value == SLOT_ETHERNET)
+		return &loading->ethernet;
+	return value == SLOT_IP ? &loading->ip : NULL;
+}
+
+/* A filter in its place: its exits become jumps behind it. */
+static void put_filter(struct bpf_insn *begin, const struct filter_insns *filter)
+{
+	const struct bpf_insn *end = begin + filter->cnt;
+
 	memcpy(begin, filter->insns, filter->cnt * sizeof(*filter->insns));
 	for (struct bpf_insn *insn = begin; insn < end; insn++) {
 		if (insn->code != (BPF_JMP | BPF_EXIT))
@@ -86,26 +102,91 @@ static void fill_slot(struct bpf_insn *marker, const struct filter_insns *filter
 	}
 }
 
-/* libbpf calls this with a program's final instructions, subprograms and all. */
+/* Sets a jump or a call between two places that moved. */
+static void move_target(struct bpf_insn *insn, size_t from, const uint32_t *moved)
+{
+	uint8_t class = BPF_CLASS(insn->code), operation = BPF_OP(insn->code);
+
+	if (class != BPF_JMP && class != BPF_JMP32)
+		return;
+	if (operation == BPF_EXIT)
+		return;
+	if (operation == BPF_CALL) {
+		if (insn->src_reg == BPF_PSEUDO_CALL)
+			insn->imm = (int32_t)(moved[from + insn->imm + 1] - moved[from] - 1);
+		return;
+	}
+	insn->off = (int16_t)(moved[from + insn->off + 1] - moved[from] - 1);
+}
+
+/* Copies a program with the filters in place of their markers. moved[old] = new index. */
+static void copy_moved(struct bpf_insn *to, const struct bpf_insn *from, size_t count,
+		       uint32_t *moved)
+{
+	uint32_t next = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct filter_insns *filter = slot_at(from, count, i);
+
+		moved[i] = next;
+		if (filter) {
+			put_filter(&to[next], filter);
+			next += filter->cnt;
+			moved[++i] = next;
+		} else {
+			to[next++] = from[i];
+			/* The second half of a 64-bit immediate is no instruction of its own. */
+			if (from[i].code == (BPF_LD | BPF_IMM | BPF_DW)) {
+				moved[++i] = next;
+				to[next++] = from[i];
+			}
+		}
+	}
+	moved[count] = next;
+	for (size_t i = 0; i < count; i++) {
+		if (from[i].code == (BPF_LD | BPF_IMM | BPF_DW))
+			i++;
+		else
+			move_target(&to[moved[i]], i, moved);
+	}
+}
+
+/*
+ * libbpf calls this with a program's final instructions, subprograms and all, before it loads them.
+ * The places of its functions move with them; lines of the source are let go.
+ */
 static int fill_slots(struct bpf_program *program, struct bpf_prog_load_opts *opts, long cookie)
 {
-	struct bpf_insn *insns = (struct bpf_insn *)bpf_program__insns(program);
-	size_t		 count = bpf_program__insn_cnt(program);
+	const struct bpf_insn *insns = bpf_program__insns(program);
+	size_t count = bpf_program__insn_cnt(program), more = 0;
+	uint32_t *moved = calloc(count + 1, sizeof(*moved));
+	struct bpf_insn *copy;
+	int err = -ENOMEM;
 
-	(void)opts;
 	(void)cookie;
-	for (size_t i = 0; i + 2 + SLOT_INSNS < count; i++) {
-		uint64_t value;
+	for (size_t i = 0; i < count; i++) {
+		const struct filter_insns *filter = slot_at(insns, count, i);
 
-		if (insns[i].code != (BPF_LD | BPF_IMM | BPF_DW) || insns[i].src_reg)
-			continue;
-		value = (uint32_t)insns[i].imm | (uint64_t)(uint32_t)insns[i + 1].imm << 32;
-		if (value == SLOT_ETHERNET)
-			fill_slot(&insns[i], &loading->ethernet);
-		else if (value == SLOT_IP)
-			fill_slot(&insns[i], &loading->ip);
+		if (filter)
+			more += filter->cnt;
 	}
-	return 0;
+	copy = calloc(count + more, sizeof(*copy));
+	if (!moved || !copy)
+		goto cleanup;
+	copy_moved(copy, insns, count, moved);
+	for (__u32 i = 0; i < opts->func_info_cnt; i++) {
+		struct bpf_func_info *info =
+			(void *)((char *)opts->func_info + (size_t)i * opts->func_info_rec_size);
+
+		info->insn_off = moved[info->insn_off];
+	}
+	opts->line_info = NULL;
+	opts->line_info_cnt = 0;
+	err = bpf_program__set_insns(program, copy, moved[count]);
+cleanup:
+	free(moved);
+	free(copy);
+	return err;
 }
 
 /* The sections that hold slots are ours, so libbpf asks us before it loads them. */
@@ -184,8 +265,8 @@ static int configure(struct packet_trail_bpf *skeleton, const struct load *load)
 struct packet_trail_bpf *load_programs(const struct load *load, char *log, size_t log_size)
 {
 	struct packet_trail_bpf *skeleton;
-	uint32_t		 zero = 0;
-	int			 program, err;
+	uint32_t zero = 0;
+	int program, err;
 
 	*log = 0;
 	last_log = log;

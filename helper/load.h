@@ -14,11 +14,11 @@ struct packet_trail_bpf;
 
 /* What goes into the kernel side before load. */
 struct load {
-	struct settings	    settings;
+	struct settings settings;
 	struct filter_insns ethernet;
 	struct filter_insns ip;
-	enum backend	    backend; /* not AUTO */
-	uint32_t	    buffer;
+	enum backend backend; /* not AUTO */
+	uint32_t buffer;
 	/* Hook ids; 0 = leave this program out. */
 	uint32_t drop_hook;
 	uint32_t consume_hook;
@@ -28,8 +28,9 @@ struct load {
 	uint32_t segment_hook;
 };
 
-/* Compiles the filter for both links; an empty one matches every packet. 0, or -1 after it said why. */
-int  load_filter(struct load *load, const char *expression);
+/* Compiles the filter for both links; an empty one matches every packet. 0, or -1 after it said
+ * why. */
+int load_filter(struct load *load, const char *expression);
 void load_free(struct load *load);
 
 /* Does kprobe.multi work on this kernel? `address` is of a function that can be traced. */

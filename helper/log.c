@@ -10,7 +10,7 @@ bool log_verbose;
 
 static void line(const char *format, va_list args)
 {
-	char  text[1024];
+	char text[1024];
 	char *at;
 
 	vsnprintf(text, sizeof(text), format, args);
@@ -33,9 +33,9 @@ void complain(const char *format, ...)
 void say(const char *format, ...)
 {
 	static struct timespec begin;
-	struct timespec	       now;
-	char		       timed[512];
-	va_list		       args;
+	struct timespec now;
+	char timed[512];
+	va_list args;
 
 	if (!log_verbose)
 		return;

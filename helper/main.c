@@ -33,30 +33,30 @@
 #include <time.h>
 #include <unistd.h>
 
-#define POLL_MS	   20  /* events wait at most so long in the ring buffer … */
-#define FLUSH_MS   40  /* … and here */
-#define ACCOUNT_MS 250 /* between looks at what was lost */
+#define POLL_MS	    20	/* events wait at most so long in the ring buffer … */
+#define FLUSH_MS    40	/* … and here */
+#define ACCOUNT_MS  250 /* between looks at what was lost */
 #define COUNTERS_MS 1000
 
 enum { EXIT_OK = 0, EXIT_CANT = 1, EXIT_BAD = 2 };
 
 struct trace {
-	struct options		 options;
-	struct kallsyms		 kallsyms;
-	struct functions	 functions;
-	struct reasons		 reasons;
-	struct load		 load;
-	struct attachment	 attachment;
-	struct capture		 capture;
-	struct names		 names;
-	struct control		 control;
-	struct sink		*sink;
+	struct options options;
+	struct kallsyms kallsyms;
+	struct functions functions;
+	struct reasons reasons;
+	struct load load;
+	struct attachment attachment;
+	struct capture capture;
+	struct names names;
+	struct control control;
+	struct sink *sink;
 	struct packet_trail_bpf *skeleton;
-	int			 signals;
-	const char		*cause; /* why it ends; NULL = it runs */
-	uint64_t		 heard_ms; /* last control line */
-	size_t			 reported; /* function hooks whose state was sent */
-	uint64_t		 progress_ms;
+	int signals;
+	const char *cause; /* why it ends; NULL = it runs */
+	uint64_t heard_ms; /* last control line */
+	size_t reported;   /* function hooks whose state was sent */
+	uint64_t progress_ms;
 };
 
 void clock_pair(uint64_t *monotonic, uint64_t *wall)
@@ -158,8 +158,7 @@ static int read_symbols(struct trace *trace)
 
 static int choose(struct trace *trace)
 {
-	if (functions_choose(&trace->functions, &trace->options, &trace->kallsyms,
-			     &trace->reasons))
+	if (functions_choose(&trace->functions, &trace->options, &trace->kallsyms, &trace->reasons))
 		return -1;
 	say("functions: %zu to hook, %zu skipped: chosen by BTF", trace->functions.count,
 	    trace->functions.skipped_count);
@@ -172,8 +171,8 @@ static int choose(struct trace *trace)
 static int resolve_settings(struct trace *trace)
 {
 	const struct options *options = &trace->options;
-	struct settings	     *settings = &trace->load.settings;
-	int		      cpus = libbpf_num_possible_cpus();
+	struct settings *settings = &trace->load.settings;
+	int cpus = libbpf_num_possible_cpus();
 
 	settings->cpus = cpus > 0 ? cpus : 1;
 	settings->mark = options->mark;
@@ -215,7 +214,7 @@ static void raise_limits(void)
 static int choose_backend(struct trace *trace)
 {
 	enum backend wanted = trace->options.backend;
-	bool	     multi;
+	bool multi;
 
 	if (wanted == BACKEND_KPROBE) {
 		trace->load.backend = BACKEND_KPROBE;
@@ -309,9 +308,10 @@ static void tell_hooks(struct trace *trace)
 static void attach(struct trace *trace)
 {
 	struct attachment *attachment = &trace->attachment;
-	size_t		   total = attachment->hooks.functions, first = total;
+	size_t total = attachment->hooks.functions, first = total;
 
 	tell_progress(trace, "attach", 0, total);
+	attachment_guard(attachment);
 	if (attachment->backend == BACKEND_KPROBE)
 		first = attachment->first_rank_end;
 	attachment_attach_others(attachment, trace->skeleton);
@@ -329,15 +329,15 @@ static void attach(struct trace *trace)
 static void run(struct trace *trace)
 {
 	const struct options *options = &trace->options;
-	uint64_t	      begin = now_ms(), flushed = begin, accounted = begin, counted = begin;
-	size_t		      told = atomic_load(&trace->attachment.tried);
-	struct totals	      totals;
+	uint64_t begin = now_ms(), flushed = begin, accounted = begin, counted = begin;
+	size_t told = atomic_load(&trace->attachment.tried);
+	struct totals totals;
 
 	trace->heard_ms = begin;
 	while (!trace->cause) {
-		bool	 all = capture_read(&trace->capture);
+		bool all = capture_read(&trace->capture);
 		uint64_t now = now_ms();
-		size_t	 tried = atomic_load(&trace->attachment.tried);
+		size_t tried = atomic_load(&trace->attachment.tried);
 
 		if (tried != told) {
 			tell_new_states(trace);
@@ -375,6 +375,7 @@ static void finish(struct trace *trace)
 	tell_progress(trace, "detach", 0, trace->attachment.hooks.functions);
 	capture_pause(&trace->capture, true);
 	attachment_detach(&trace->attachment);
+	say("detached: %zu hooks: done", trace->attachment.hooks.count);
 	while (!capture_read(&trace->capture))
 		;
 	trace->sink->flush(trace->sink);
@@ -407,8 +408,8 @@ static int run_trace(struct trace *trace)
 	if (choose_backend(trace))
 		return EXIT_CANT;
 	tell_progress(trace, "load", 0, 0);
-	if (load(trace) || capture_open(&trace->capture, trace->skeleton, trace->sink, &trace->names,
-					trace->load.settings.cpus, options->limit))
+	if (load(trace) || capture_open(&trace->capture, trace->skeleton, trace->sink,
+					&trace->names, trace->load.settings.cpus, options->limit))
 		return EXIT_CANT;
 	tell_hooks(trace);
 	attach(trace);
@@ -440,7 +441,7 @@ static void clean_up(struct trace *trace)
 int main(int argc, char **argv)
 {
 	static struct trace trace = {.signals = -1};
-	int		    status = EXIT_BAD;
+	int status = EXIT_BAD;
 
 	if (options_parse(&trace.options, argc, argv))
 		goto cleanup;

@@ -22,9 +22,9 @@
 
 void netns_name(uint32_t inum, char *name, size_t size)
 {
-	DIR	      *folder = opendir(NETNS_FOLDER);
+	DIR *folder = opendir(NETNS_FOLDER);
 	struct dirent *file;
-	struct stat    info;
+	struct stat info;
 
 	*name = 0;
 	while (folder && (file = readdir(folder))) {
@@ -42,7 +42,7 @@ void netns_name(uint32_t inum, char *name, size_t size)
 
 static void learn_address(struct names *names, struct sink *sink, uint64_t address)
 {
-	uint64_t      *known = &names->addresses[(address * 0x9e3779b97f4a7c15ULL) >> 54];
+	uint64_t *known = &names->addresses[(address * 0x9e3779b97f4a7c15ULL) >> 54];
 	struct symbol *symbol;
 
 	if (!address || *known == address)
@@ -53,8 +53,7 @@ static void learn_address(struct names *names, struct sink *sink, uint64_t addre
 		return;
 	symbol->sent = 1;
 	sink->symbol(sink, symbol->address, symbol_size(names->kallsyms, symbol),
-		     symbol_name(names->kallsyms, symbol),
-		     symbol_module(names->kallsyms, symbol));
+		     symbol_name(names->kallsyms, symbol), symbol_module(names->kallsyms, symbol));
 }
 
 void names_of_event(struct names *names, struct sink *sink, const struct event *event,
@@ -100,7 +99,7 @@ static int netns_open(const char *spec)
 static bool inode_number(const char *spec, uint32_t *inum)
 {
 	unsigned long long value;
-	char		  *end;
+	char *end;
 
 	if (*spec < '0' || *spec > '9')
 		return false;
@@ -115,8 +114,8 @@ static bool inode_number(const char *spec, uint32_t *inum)
 uint32_t netns_resolve(const char *spec)
 {
 	struct stat info, own;
-	uint32_t    inum;
-	int	    file;
+	uint32_t inum;
+	int file;
 
 	if (inode_number(spec, &inum))
 		return inum;
@@ -141,12 +140,12 @@ uint32_t netns_resolve(const char *spec)
 /* A namespace that is known by number alone is found by a process that lives there. */
 static int netns_open_inum(uint32_t inum)
 {
-	DIR	      *folder = opendir("/proc");
+	DIR *folder = opendir("/proc");
 	struct dirent *entry;
-	int	       file = -1;
+	int file = -1;
 
 	while (folder && file < 0 && (entry = readdir(folder))) {
-		char	    path[sizeof(entry->d_name) + 16];
+		char path[sizeof(entry->d_name) + 16];
 		struct stat info;
 
 		if (entry->d_name[0] < '0' || entry->d_name[0] > '9')
@@ -162,10 +161,10 @@ static int netns_open_inum(uint32_t inum)
 }
 
 struct query {
-	int	    netns;
+	int netns;
 	const char *name;
-	uint32_t    index;
-	int	    error;
+	uint32_t index;
+	int error;
 };
 
 /* In a thread of its own, because a namespace that was entered is the thread's. */
@@ -185,16 +184,17 @@ static void *ask_index(void *context)
 
 uint32_t interface_resolve(const char *spec, const char *netns, uint32_t *inum)
 {
-	const char  *slash = strrchr(spec, '/');
+	const char *slash = strrchr(spec, '/');
 	struct query query = {.netns = -1, .name = slash ? slash + 1 : spec};
-	char	     space[4096];
-	uint32_t     index;
-	pthread_t    thread;
+	char space[4096];
+	uint32_t index;
+	pthread_t thread;
 
 	*inum = 0;
 	if (slash) {
 		if (netns) {
-			complain("two network namespaces: --netns %s --interface %s: give one of them",
+			complain("two network namespaces: --netns %s --interface %s: give one of "
+				 "them",
 				 netns, spec);
 			return 0;
 		}
@@ -216,7 +216,8 @@ uint32_t interface_resolve(const char *spec, const char *netns, uint32_t *inum)
 		query.netns = netns ? netns_open_inum(*inum)
 				    : open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (query.netns < 0) {
-		complain("can't enter the network namespace: --interface %s (%s): give the interface "
+		complain("can't enter the network namespace: --interface %s (%s): give the "
+			 "interface "
 			 "by its index",
 			 spec, strerror(errno));
 		return 0;
@@ -225,7 +226,8 @@ uint32_t interface_resolve(const char *spec, const char *netns, uint32_t *inum)
 		query.error = EAGAIN;
 	close(query.netns);
 	if (!query.index)
-		complain("no such interface: --interface %s (%s): `ip link` in its network namespace "
+		complain("no such interface: --interface %s (%s): `ip link` in its network "
+			 "namespace "
 			 "lists them",
 			 spec, strerror(query.error));
 	return query.index;

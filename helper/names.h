@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names that events need: network namespaces, tasks, and functions that hold an address. Each goes to the sink once. */
+/* Names that events need: network namespaces, tasks, and functions that hold an address. Each goes
+ * to the sink once. */
 #ifndef PACKET_TRAIL_NAMES_H
 #define PACKET_TRAIL_NAMES_H
 
@@ -15,14 +16,15 @@ struct sink;
 #define NAMED_ADDRESSES 1024
 #define NAMED_NETNS	256
 
-/* Direct-mapped memories of what the reader knows: bounded, and a forgotten name is only sent again. */
+/* Direct-mapped memories of what the reader knows: bounded, and a forgotten name is only sent
+ * again. */
 struct names {
 	struct {
 		uint32_t pid;
-		char	 comm[16];
+		char comm[16];
 	} tasks[NAMED_TASKS];
-	uint64_t	 addresses[NAMED_ADDRESSES];
-	uint32_t	 netns[NAMED_NETNS];
+	uint64_t addresses[NAMED_ADDRESSES];
+	uint32_t netns[NAMED_NETNS];
 	struct kallsyms *kallsyms;
 };
 

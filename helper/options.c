@@ -61,7 +61,8 @@ static const struct option long_options[] = {
 };
 
 /* A whole decimal, 0x or 0 number in [low, high]; what follows it is left at *rest. */
-static bool number(const char *text, uint64_t low, uint64_t high, uint64_t *value, const char **rest)
+static bool number(const char *text, uint64_t low, uint64_t high, uint64_t *value,
+		   const char **rest)
 {
 	char *end;
 
@@ -95,8 +96,8 @@ static int parse_count(const char *option, const char *text, uint64_t low, uint6
 static int parse_seconds(const char *option, const char *text, uint64_t low_ms, uint64_t *ms)
 {
 	const char *rest = text;
-	uint64_t    seconds = 0;
-	int	    scale = 100;
+	uint64_t seconds = 0;
+	int scale = 100;
 
 	while (*rest >= '0' && *rest <= '9' && seconds < 1000000000)
 		seconds = seconds * 10 + (*rest++ - '0');
@@ -111,14 +112,15 @@ static int parse_seconds(const char *option, const char *text, uint64_t low_ms, 
 
 static int parse_mark(const char *text, struct options *options)
 {
-	uint64_t    mark, mask = UINT32_MAX;
+	uint64_t mark, mask = UINT32_MAX;
 	const char *rest;
 
 	if (!number(text, 0, UINT32_MAX, &mark, &rest) ||
 	    (*rest == '/' && !number(rest + 1, 1, UINT32_MAX, &mask, &rest)) || *rest)
 		return bad("mark", text, "give VALUE or VALUE/MASK, such as 0x10/0xff");
 	if (mark & ~mask)
-		return bad("mark", text, "the value has bits outside the mask and could never match");
+		return bad("mark", text,
+			   "the value has bits outside the mask and could never match");
 	options->mark = (uint32_t)mark;
 	options->mark_mask = (uint32_t)mask;
 	return 0;
@@ -126,7 +128,7 @@ static int parse_mark(const char *text, struct options *options)
 
 static int parse_buffer(const char *text, struct options *options)
 {
-	uint64_t    size;
+	uint64_t size;
 	const char *rest;
 
 	if (!number(text, 1, 1ULL << 30, &size, &rest))
@@ -176,7 +178,7 @@ static int add_pattern(const char *option, const char *text, struct patterns *pa
 static char *join(int count, char **words)
 {
 	size_t length = 1;
-	char  *text, *at;
+	char *text, *at;
 
 	for (int i = 0; i < count; i++)
 		length += strlen(words[i]) + 1;
@@ -264,7 +266,8 @@ int options_parse(struct options *options, int argc, char **argv)
 	options->argc = argc;
 	options->argv = argv;
 	opterr = 0;
-	/* "+": the filter begins at the first word that is no option; "-i" in it is the filter's. */
+	/* "+": the filter begins at the first word that is no option; "-i" in it is the filter's.
+	 */
 	while ((option = getopt_long(argc, argv, "+:", long_options, NULL)) != -1) {
 		if (option == ':') {
 			complain("missing value: %s: see --help", argv[optind - 1]);

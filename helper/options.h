@@ -13,37 +13,37 @@ enum task { TASK_TRACE, TASK_CHECK, TASK_LIST, TASK_VERSION, TASK_HELP };
 
 struct patterns {
 	const char **items;
-	size_t	     count;
+	size_t count;
 };
 
 struct options {
-	enum task	task;
-	bool		stream;
-	bool		json;
-	bool		verbose;
-	bool		no_modules;
-	bool		no_follow;
-	bool		stack;
+	enum task task;
+	bool stream;
+	bool json;
+	bool verbose;
+	bool no_modules;
+	bool no_follow;
+	bool stack;
 	struct patterns functions;
 	struct patterns excludes;
 	struct patterns modules;
-	const char     *netns_spec;
-	const char     *interface_spec;
-	uint32_t	mark;
-	uint32_t	mark_mask; /* 0 = any */
-	uint64_t	limit;	   /* 0 = none */
-	uint64_t	duration_ms;
-	uint64_t	heartbeat_ms;
-	uint32_t	buffer; /* bytes */
-	enum backend	backend;
-	const char     *btf;
-	char	       *filter; /* "" = every packet */
-	int		argc;
-	char	      **argv;
+	const char *netns_spec;
+	const char *interface_spec;
+	uint32_t mark;
+	uint32_t mark_mask; /* 0 = any */
+	uint64_t limit;	    /* 0 = none */
+	uint64_t duration_ms;
+	uint64_t heartbeat_ms;
+	uint32_t buffer; /* bytes */
+	enum backend backend;
+	const char *btf;
+	char *filter; /* "" = every packet */
+	int argc;
+	char **argv;
 };
 
 /* 0, or -1 after it said on stderr what is wrong. */
-int  options_parse(struct options *options, int argc, char **argv);
+int options_parse(struct options *options, int argc, char **argv);
 void options_free(struct options *options);
 void options_help(void);
 

@@ -18,22 +18,22 @@
 #define KNOWN 1024 /* names of interfaces and namespaces that are remembered, each */
 
 struct print {
-	struct sink		sink;
-	bool			json;
-	bool			closed;
-	const struct hooks     *hooks;
-	const struct reasons   *reasons;
-	const struct kallsyms  *kallsyms;
-	int64_t			wall_offset; /* wall − monotonic, ns */
-	uint64_t		lost;
+	struct sink sink;
+	bool json;
+	bool closed;
+	const struct hooks *hooks;
+	const struct reasons *reasons;
+	const struct kallsyms *kallsyms;
+	int64_t wall_offset; /* wall − monotonic, ns */
+	uint64_t lost;
 	struct {
 		uint32_t netns;
 		uint32_t ifindex;
-		char	 name[16];
+		char name[16];
 	} ifaces[KNOWN];
 	struct {
 		uint32_t inum;
-		char	 name[64];
+		char name[64];
 	} netns[KNOWN];
 };
 
@@ -95,7 +95,7 @@ static void print_netns(struct sink *sink, uint32_t inum, const char *name)
 static void print_iface(struct sink *sink, uint32_t netns, uint32_t ifindex, const char *name)
 {
 	struct print *print = print_of(sink);
-	uint32_t      at = (netns * 31 + ifindex) % KNOWN;
+	uint32_t at = (netns * 31 + ifindex) % KNOWN;
 
 	print->ifaces[at].netns = netns;
 	print->ifaces[at].ifindex = ifindex;
@@ -213,9 +213,9 @@ static void tcp_flags(uint8_t flags, char *text)
 
 static void tuple_text(const struct event *event, char *text, size_t size)
 {
-	const char	*name = protocol_name(event->l4_protocol);
+	const char *name = protocol_name(event->l4_protocol);
 	struct addresses addresses;
-	char		 protocol[16], flags[9] = "";
+	char protocol[16], flags[9] = "";
 
 	if (!(event->flags & EVENT_TUPLE)) {
 		snprintf(text, size, "protocol 0x%04x", event->protocol);
@@ -239,9 +239,9 @@ static void tuple_text(const struct event *event, char *text, size_t size)
 
 static void wall_text(uint64_t wall, char *text, size_t size, bool date)
 {
-	time_t	  seconds = (time_t)(wall / 1000000000);
+	time_t seconds = (time_t)(wall / 1000000000);
 	struct tm tm;
-	char	  head[32];
+	char head[32];
 
 	if (date) {
 		gmtime_r(&seconds, &tm);
@@ -263,15 +263,14 @@ static const char *edge_name(uint8_t edge)
 static void print_line(struct print *print, const struct event *event, const struct hook *hook)
 {
 	const char *netns = netns_of(print, event);
-	char	    wall[48], tuple[160], where[160], number[16];
+	char wall[48], tuple[160], where[160], number[16];
 
 	wall_text(event->time + print->wall_offset, wall, sizeof(wall), false);
 	tuple_text(event, tuple, sizeof(tuple));
 	place(print, event->caller, where, sizeof(where));
 	snprintf(number, sizeof(number), "%u", event->netns);
-	printf("%s %3u %-12s %-15s #%-6llu %-32s %s", wall, event->cpu,
-	       *netns ? netns : number, iface_of(print, event), event->packet, hook->function,
-	       tuple);
+	printf("%s %3u %-12s %-15s #%-6llu %-32s %s", wall, event->cpu, *netns ? netns : number,
+	       iface_of(print, event), event->packet, hook->function, tuple);
 	if (event->flags & EVENT_DROP) {
 		const char *reason = reason_name(print->reasons, event->reason);
 
@@ -291,16 +290,16 @@ static void print_json(struct print *print, const struct event *event, const str
 		       const uint64_t *stack)
 {
 	struct addresses addresses = {0};
-	char		 wall[48], where[160];
-	char		 comm[sizeof(event->comm) + 1] = {0};
+	char wall[48], where[160];
+	char comm[sizeof(event->comm) + 1] = {0};
 
 	wall_text(event->time + print->wall_offset, wall, sizeof(wall), true);
 	place(print, event->caller, where, sizeof(where));
 	memcpy(comm, event->comm, sizeof(event->comm));
 	if (event->flags & EVENT_TUPLE)
 		addresses_of(event, &addresses);
-	printf("{\"time\":\"%s\",\"mono_ns\":%llu,\"packet\":%llu,\"function\":", wall,
-	       event->time, event->packet);
+	printf("{\"time\":\"%s\",\"mono_ns\":%llu,\"packet\":%llu,\"function\":", wall, event->time,
+	       event->packet);
 	json_string(stdout, hook->function);
 	printf(",\"module\":");
 	json_string(stdout, hook->module);
@@ -346,7 +345,7 @@ static void print_json(struct print *print, const struct event *event, const str
 
 static bool print_event(struct sink *sink, const struct event *event, const uint64_t *stack)
 {
-	struct print	  *print = print_of(sink);
+	struct print *print = print_of(sink);
 	const struct hook *hook;
 
 	if (!event->hook || event->hook > print->hooks->count)
@@ -367,8 +366,9 @@ static bool print_event(struct sink *sink, const struct event *event, const uint
 }
 
 static const char *const causes[GAP_CAUSES] = {
-	"the ring buffer was full",	"the kernel missed the hook", "the kernel refused to nest hooks",
-	"the table of packets was full", "the output was too slow",    "the limit was reached",
+	"the ring buffer was full",	    "the kernel missed the hook",
+	"the kernel refused to nest hooks", "the table of packets was full",
+	"the output was too slow",	    "the limit was reached",
 };
 
 static void print_gap(struct sink *sink, const struct gap *gap)

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* enum skb_drop_reason (include/net/dropreason-core.h), and enum mac80211_drop_reason and its like. */
+/* enum skb_drop_reason (include/net/dropreason-core.h), and enum mac80211_drop_reason and its like.
+ */
 #define CORE   "skb_drop_reason"
 #define SUFFIX "_drop_reason"
 #define PREFIX "SKB_DROP_REASON_"
@@ -26,7 +27,7 @@ static bool ends_with(const char *text, const char *suffix)
 static int add(struct reasons *reasons, uint32_t value, const char *name)
 {
 	struct reason *items;
-	size_t	       at = 0;
+	size_t at = 0;
 
 	while (at < reasons->count && reasons->items[at].value < value)
 		at++;
@@ -66,9 +67,9 @@ int reasons_add(struct reasons *reasons, const struct btf *btf, uint32_t first)
 
 	for (uint32_t id = first; id < count; id++) {
 		const struct btf_type *type = btf__type_by_id(btf, id);
-		const char	      *name;
-		bool		       core;
-		int		       err = 0;
+		const char *name;
+		bool core;
+		int err = 0;
 
 		if (!type || !btf_is_any_enum(type))
 			continue;

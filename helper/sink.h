@@ -20,19 +20,19 @@ struct reasons;
 /* Numbers of the stream format's GapCause. */
 enum gap_cause {
 	GAP_RING_BUFFER = 0,
-	GAP_MISSED	= 1,
-	GAP_RECURSION	= 2,
-	GAP_TABLE_FULL	= 3,
-	GAP_PIPE_FULL	= 4,
-	GAP_LIMIT	= 5,
+	GAP_MISSED = 1,
+	GAP_RECURSION = 2,
+	GAP_TABLE_FULL = 3,
+	GAP_PIPE_FULL = 4,
+	GAP_LIMIT = 5,
 	GAP_CAUSES
 };
 
 struct gap {
-	uint64_t       lost;
-	uint64_t       from;
-	uint64_t       to;
-	uint32_t       cpu;
+	uint64_t lost;
+	uint64_t from;
+	uint64_t to;
+	uint32_t cpu;
 	enum gap_cause cause;
 };
 

@@ -17,7 +17,7 @@ void bytes_free(struct bytes *bytes)
 
 static bool reserve(struct bytes *bytes, size_t more)
 {
-	size_t	 capacity = bytes->capacity ? bytes->capacity : 256;
+	size_t capacity = bytes->capacity ? bytes->capacity : 256;
 	uint8_t *data;
 
 	if (bytes->failed)
@@ -76,7 +76,7 @@ void put_u64(struct bytes *bytes, uint64_t value)
 void put_varint(struct bytes *bytes, uint64_t value)
 {
 	uint8_t out[10];
-	int	length = 0;
+	int length = 0;
 
 	while (value >= 0x80) {
 		out[length++] = value | 0x80;
@@ -141,7 +141,7 @@ static int utf8_length(const unsigned char *at)
 void field_string(struct bytes *message, uint32_t field, const char *text)
 {
 	const unsigned char *at = (const unsigned char *)text;
-	struct bytes	     clean = {0};
+	struct bytes clean = {0};
 
 	if (!text || !*text)
 		return;
@@ -250,7 +250,7 @@ bool stream_drain(struct stream *stream, int timeout_ms)
 
 	while (stream_write(stream) && stream_waiting(stream)) {
 		struct pollfd poller = {.fd = stream->fd, .events = POLLOUT};
-		int64_t	      left = deadline - now_ms();
+		int64_t left = deadline - now_ms();
 
 		if (left <= 0)
 			return false;

@@ -11,19 +11,19 @@
 #include <stdint.h>
 
 enum frame {
-	FRAME_HELLO    = 1,
-	FRAME_HOOKS    = 2,
-	FRAME_NAMES    = 3,
-	FRAME_EVENTS   = 4,
-	FRAME_GAP      = 5,
-	FRAME_STATUS   = 6,
+	FRAME_HELLO = 1,
+	FRAME_HOOKS = 2,
+	FRAME_NAMES = 3,
+	FRAME_EVENTS = 4,
+	FRAME_GAP = 5,
+	FRAME_STATUS = 6,
 	FRAME_PROGRESS = 7,
 	FRAME_COUNTERS = 8,
-	FRAME_END      = 9,
-	FRAME_SYMBOLS  = 10,
-	FRAME_STACKS   = 11,
-	FRAME_CLOCK    = 12,
-	FRAME_REASONS  = 13,
+	FRAME_END = 9,
+	FRAME_SYMBOLS = 10,
+	FRAME_STACKS = 11,
+	FRAME_CLOCK = 12,
+	FRAME_REASONS = 13,
 };
 
 #define FRAME_MAX 16777216 /* the length field's upper bound */
@@ -31,9 +31,9 @@ enum frame {
 /* Bytes that grow. After a failed allocation `failed` is set and writes do nothing. */
 struct bytes {
 	uint8_t *data;
-	size_t	 length;
-	size_t	 capacity;
-	bool	 failed;
+	size_t length;
+	size_t capacity;
+	bool failed;
 };
 
 void bytes_free(struct bytes *bytes);
@@ -54,17 +54,18 @@ void field_message(struct bytes *message, uint32_t field, const struct bytes *in
 
 /* Standard output's queue. `lossy` bytes are bounded by `limit`; everything else always queues. */
 struct stream {
-	int	     fd;
+	int fd;
 	struct bytes queue;
-	size_t	     begin; /* first byte of the queue that is not written yet */
-	size_t	     limit;
-	bool	     closed; /* the reader went away; writes do nothing from then on */
+	size_t begin; /* first byte of the queue that is not written yet */
+	size_t limit;
+	bool closed; /* the reader went away; writes do nothing from then on */
 };
 
 void stream_open(struct stream *stream, int fd, size_t limit);
 void stream_close(struct stream *stream);
 
-/* Queues a frame and writes what can be written. Returns false if memory ran out or the reader is gone. */
+/* Queues a frame and writes what can be written. Returns false if memory ran out or the reader is
+ * gone. */
 bool stream_frame(struct stream *stream, enum frame type, const struct bytes *payload);
 
 /* Is there room for a frame of events of this size? When not, the caller counts them as lost. */

@@ -31,8 +31,8 @@ static int open_detached(const char *name)
 FILE *tracefs_open(const char *name)
 {
 	static const char *const folders[] = {"/sys/kernel/tracing", "/sys/kernel/debug/tracing"};
-	int			 file = -1;
-	FILE			*stream;
+	int file = -1;
+	FILE *stream;
 
 	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders) && file < 0; i++) {
 		int folder = open(folders[i], O_PATH | O_DIRECTORY | O_CLOEXEC);

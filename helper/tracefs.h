@@ -5,7 +5,8 @@
 
 #include <stdio.h>
 
-/* Opens a file for reading; NULL when there is none. Where tracefs is not mounted nothing gets mounted either. */
+/* Opens a file for reading; NULL when there is none. Where tracefs is not mounted nothing gets
+ * mounted either. */
 FILE *tracefs_open(const char *name);
 
 #endif
