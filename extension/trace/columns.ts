@@ -9,8 +9,11 @@ const firstRows = 1024;
 /** Bits of the flags column; they are those of a page's marks (protocol/pages.ts). */
 export const eventFlag = { drop: 1, verdict: 2, free: 4, parent: 8 } as const;
 
-/** Bytes that one event takes in the columns. */
-export const bytesPerEvent = 8 + 11 * 4 + 2 * 2 + 2 * 1;
+/** Bytes that one event takes in the columns, without and with a stack id. */
+const plainBytes = 8 + 10 * 4 + 2 * 2 + 2 * 1;
+export const bytesPerEvent = plainBytes + 4;
+
+const noStacks = new Uint32Array(0);
 
 /** The columns of up to {@link chunkRows} events. Index columns hold 0 for "none". */
 export class Chunk {
@@ -31,8 +34,8 @@ export class Chunk {
   readonly tuple: Uint32Array;
   /** Index of the caller's address. */
   readonly caller: Uint32Array;
-  /** Stack id. */
-  readonly stack: Uint32Array;
+  /** Stack id; empty while no event of the chunk has one. */
+  stack: Uint32Array = noStacks;
   /** The packet's next event in order of arrival, plus one. */
   readonly next: Uint32Array;
   readonly cpu: Uint16Array;
@@ -52,7 +55,6 @@ export class Chunk {
     this.len = new Uint32Array(rows);
     this.tuple = new Uint32Array(rows);
     this.caller = new Uint32Array(rows);
-    this.stack = new Uint32Array(rows);
     this.next = new Uint32Array(rows);
     this.cpu = new Uint16Array(rows);
     this.protocol = new Uint16Array(rows);
@@ -69,13 +71,19 @@ export class Chunk {
       this.len.set(from.len);
       this.tuple.set(from.tuple);
       this.caller.set(from.caller);
-      this.stack.set(from.stack);
+      if (from.stack.length > 0) this.reserveStacks().set(from.stack);
       this.next.set(from.next);
       this.cpu.set(from.cpu);
       this.protocol.set(from.protocol);
       this.flags.set(from.flags);
       this.tcpFlags.set(from.tcpFlags);
     }
+  }
+
+  /** The stack column, made when the first stack comes. */
+  reserveStacks(): Uint32Array {
+    if (this.stack.length === 0) this.stack = new Uint32Array(this.time.length);
+    return this.stack;
   }
 }
 
@@ -91,7 +99,7 @@ export class EventColumns {
 
   /** Bytes that the columns hold, with the room to grow. */
   get bytes(): number {
-    return this.#capacity * bytesPerEvent;
+    return this.#chunks.reduce((sum, { time, stack }) => sum + time.length * plainBytes + 4 * stack.length, 0);
   }
 
   /** The chunk of an event; its row there is {@link row}. Throws a RangeError for an event that isn't there. */

@@ -163,7 +163,7 @@ class Batch {
     into.tuple[row] = tuple;
     into.tcpFlags[row] = tcpFlags;
     into.caller[row] = caller;
-    into.stack[row] = stack;
+    if (stack !== 0) into.reserveStacks()[row] = stack;
     let flags = 0;
     if ((parts & part.drop) !== 0) {
       flags |= eventFlag.drop;
