@@ -48,6 +48,9 @@ struct seen {
 
 #define TABLE (2 * BATCH_RECORDS) /* a power of two, never more than half full */
 
+/* More than all parts of a record take together. */
+#define RECORD_MAX 192
+
 bool batch_open(struct batch *batch, uint64_t text_base)
 {
 	memset(batch, 0, sizeof(*batch));
@@ -107,8 +110,11 @@ bool batch_add(struct batch *batch, const struct event *event, uint32_t stack_id
 	struct seen *seen;
 	uint32_t parts = 0;
 
-	if (batch->count >= BATCH_RECORDS || out->failed)
+	/* Room for the whole record first, so that none is ever written in part. */
+	if (batch->count >= BATCH_RECORDS || !bytes_reserve(out, RECORD_MAX)) {
+		out->failed = false;
 		return false;
+	}
 	if (!batch->count) {
 		batch->base = batch->time = event->time;
 		batch->packet = 0;
@@ -199,7 +205,7 @@ bool batch_add(struct batch *batch, const struct event *event, uint32_t stack_id
 		put_u8(out, event->l4_flags);
 	batch->time = event->time;
 	batch->count++;
-	return !out->failed;
+	return true;
 }
 
 void batch_take(struct batch *batch, struct bytes *payload)

@@ -8,12 +8,13 @@
 
 bool log_verbose;
 
-static void line(const char *format, va_list args)
+static char last[1024];
+
+static void line(const char *format, va_list args, char *text, size_t size)
 {
-	char text[1024];
 	char *at;
 
-	vsnprintf(text, sizeof(text), format, args);
+	vsnprintf(text, size, format, args);
 	/* One message is one line, whatever a name in it holds. */
 	for (at = text; *at; at++)
 		if ((unsigned char)*at < ' ' || *at == 0x7f)
@@ -26,15 +27,20 @@ void complain(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	line(format, args);
+	line(format, args, last, sizeof(last));
 	va_end(args);
+}
+
+const char *log_last(void)
+{
+	return last;
 }
 
 void say(const char *format, ...)
 {
 	static struct timespec begin;
 	struct timespec now;
-	char timed[512];
+	char timed[512], text[1024];
 	va_list args;
 
 	if (!log_verbose)
@@ -46,6 +52,6 @@ void say(const char *format, ...)
 		 (double)(now.tv_sec - begin.tv_sec) + (double)(now.tv_nsec - begin.tv_nsec) / 1e9,
 		 format);
 	va_start(args, format);
-	line(timed, args);
+	line(timed, args, text, sizeof(text));
 	va_end(args);
 }

@@ -383,7 +383,7 @@ static void finish(struct trace *trace)
 	trace->sink->end(trace->sink, trace->cause, &totals, "");
 }
 
-static int run_trace(struct trace *trace)
+static int run_steps(struct trace *trace)
 {
 	const struct options *options = &trace->options;
 
@@ -417,6 +417,19 @@ static int run_trace(struct trace *trace)
 		run(trace);
 	finish(trace);
 	return EXIT_OK;
+}
+
+/* A stream always has its end frame, with the reason when it could not begin. */
+static int run_trace(struct trace *trace)
+{
+	int status = run_steps(trace);
+
+	if (status != EXIT_OK && trace->sink && trace->options.stream) {
+		struct totals none = {0};
+
+		trace->sink->end(trace->sink, "error", &none, log_last());
+	}
+	return status;
 }
 
 static void clean_up(struct trace *trace)
@@ -463,6 +476,9 @@ int main(int argc, char **argv)
 		break;
 	case TASK_CHECK:
 		status = preflight_run(trace.options.btf, trace.options.json, stdout);
+		break;
+	case TASK_CHECK_FILTER:
+		status = load_filter(&trace.load, trace.options.checked_filter) ? EXIT_BAD : EXIT_OK;
 		break;
 	case TASK_LIST:
 		status = read_symbols(&trace) || choose(&trace) ? EXIT_CANT : EXIT_OK;

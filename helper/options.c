@@ -13,6 +13,7 @@ enum {
 	OPT_STREAM = 256,
 	OPT_JSON,
 	OPT_CHECK,
+	OPT_CHECK_FILTER,
 	OPT_LIST,
 	OPT_VERSION,
 	OPT_HELP,
@@ -38,6 +39,7 @@ static const struct option long_options[] = {
 	{"stream", no_argument, NULL, OPT_STREAM},
 	{"json", no_argument, NULL, OPT_JSON},
 	{"check", no_argument, NULL, OPT_CHECK},
+	{"check-filter", required_argument, NULL, OPT_CHECK_FILTER},
 	{"list-hooks", no_argument, NULL, OPT_LIST},
 	{"version", no_argument, NULL, OPT_VERSION},
 	{"help", no_argument, NULL, OPT_HELP},
@@ -204,6 +206,10 @@ static int parse_one(struct options *options, int option, const char *value)
 	case OPT_CHECK:
 		options->task = TASK_CHECK;
 		return 0;
+	case OPT_CHECK_FILTER:
+		options->task = TASK_CHECK_FILTER;
+		options->checked_filter = value;
+		return 0;
 	case OPT_LIST:
 		options->task = TASK_LIST;
 		return 0;
@@ -315,6 +321,7 @@ void options_help(void)
 	     "  --stream              the framed stream on stdout, control lines on stdin\n"
 	     "Other tasks\n"
 	     "  --check               can this machine be traced? One line a requirement\n"
+	     "  --check-filter EXPR   say nothing if EXPR is a packet filter, else why it is none\n"
 	     "  --list-hooks          functions that would be hooked, and those skipped and why\n"
 	     "  --version             version and build id\n"
 	     "Which packets\n"

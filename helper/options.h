@@ -9,7 +9,7 @@
 
 enum backend { BACKEND_AUTO, BACKEND_KPROBE_MULTI, BACKEND_KPROBE };
 
-enum task { TASK_TRACE, TASK_CHECK, TASK_LIST, TASK_VERSION, TASK_HELP };
+enum task { TASK_TRACE, TASK_CHECK, TASK_CHECK_FILTER, TASK_LIST, TASK_VERSION, TASK_HELP };
 
 struct patterns {
 	const char **items;
@@ -37,7 +37,8 @@ struct options {
 	uint32_t buffer; /* bytes */
 	enum backend backend;
 	const char *btf;
-	char *filter; /* "" = every packet */
+	const char *checked_filter; /* --check-filter's */
+	char *filter;		    /* "" = every packet */
 	int argc;
 	char **argv;
 };

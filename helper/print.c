@@ -430,6 +430,12 @@ static void print_write(struct sink *sink)
 	(void)sink;
 }
 
+static bool print_stalled(const struct sink *sink)
+{
+	(void)sink;
+	return false;
+}
+
 static void print_destroy(struct sink *sink)
 {
 	free(sink);
@@ -465,6 +471,7 @@ struct sink *print_sink(bool json, const struct hooks *hooks)
 		.destroy = print_destroy,
 		.waiting = print_waiting,
 		.write = print_write,
+		.stalled = print_stalled,
 	};
 	return &print->sink;
 }

@@ -77,6 +77,8 @@ struct sink {
 	/* To poll for writing while something waits; -1 = nothing waits. */
 	int (*waiting)(const struct sink *sink);
 	void (*write)(struct sink *sink);
+	/* So much waits that no more events should be given. */
+	bool (*stalled)(const struct sink *sink);
 };
 
 /* NULL after it said why. */

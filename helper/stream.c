@@ -15,7 +15,7 @@ void bytes_free(struct bytes *bytes)
 	memset(bytes, 0, sizeof(*bytes));
 }
 
-static bool reserve(struct bytes *bytes, size_t more)
+bool bytes_reserve(struct bytes *bytes, size_t more)
 {
 	size_t capacity = bytes->capacity ? bytes->capacity : 256;
 	uint8_t *data;
@@ -38,7 +38,7 @@ static bool reserve(struct bytes *bytes, size_t more)
 
 void put_bytes(struct bytes *bytes, const void *data, size_t length)
 {
-	if (!length || !reserve(bytes, length))
+	if (!length || !bytes_reserve(bytes, length))
 		return;
 	memcpy(bytes->data + bytes->length, data, length);
 	bytes->length += length;
@@ -199,7 +199,7 @@ bool stream_frame(struct stream *stream, enum frame type, const struct bytes *pa
 	if (stream->closed || payload->failed || payload->length + 1 > FRAME_MAX)
 		return false;
 	/* Room for the whole frame first, so that a failed allocation leaves no half of one. */
-	if (!reserve(&stream->queue, payload->length + 5)) {
+	if (!bytes_reserve(&stream->queue, payload->length + 5)) {
 		stream->queue.failed = false;
 		return false;
 	}

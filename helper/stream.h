@@ -37,6 +37,8 @@ struct bytes {
 };
 
 void bytes_free(struct bytes *bytes);
+/* Room for so many more bytes; false without memory. */
+bool bytes_reserve(struct bytes *bytes, size_t more);
 void put_bytes(struct bytes *bytes, const void *data, size_t length);
 void put_u8(struct bytes *bytes, uint8_t value);
 void put_u16(struct bytes *bytes, uint16_t value); /* little endian, like all */
