@@ -1,52 +1,14 @@
-// Draws the lanes with Canvas2D. Marks are gathered by colour first, so that a frame costs a handful of state changes
-// and one fillRect a visible run of marks.
+// Draws the lanes with Canvas2D. Marks become pixels of a strip a lane (strips.ts), so that a hundred thousand of them fit in a frame; what
+// stands out (drops, verdicts, names) is drawn after them.
 import { markDrop, markFree, markVerdict } from '../extension/protocol/pages.ts';
-import { layers } from '../extension/protocol/timeline.ts';
 import { el } from './dom.ts';
 import { formatTime } from './format.ts';
 import { lowerBound, markOfEvent, marksOf, type LoadedPage } from './marks.ts';
 import type { Palette } from './palette.ts';
 import type { Renderer, Scene, SceneRow } from './renderer.ts';
 import { rulerBase, ticks } from './ruler.ts';
+import { pixelOf, Strips } from './strips.ts';
 import { xOf } from './viewport.ts';
-
-/** Rectangles of one colour: x, y, width, height each. Grows, and is used again for every frame. */
-class Rects {
-  private data = new Float32Array(1024);
-  private length = 0;
-
-  clear(): void {
-    this.length = 0;
-  }
-
-  /** Adds a rectangle; one that touches the last one's right side in the same row only widens it. */
-  add(x: number, y: number, width: number, height: number): void {
-    const { data, length } = this;
-    if (length > 0 && data[length - 3] === y && x >= (data[length - 4] ?? 0)) {
-      const right = (data[length - 4] ?? 0) + (data[length - 2] ?? 0);
-      if (x <= right) {
-        data[length - 2] = Math.max(right, x + width) - (data[length - 4] ?? 0);
-        return;
-      }
-    }
-    if (length + 4 > data.length) {
-      this.data = new Float32Array(data.length * 2);
-      this.data.set(data);
-    }
-    this.data[length] = x;
-    this.data[length + 1] = y;
-    this.data[length + 2] = width;
-    this.data[length + 3] = height;
-    this.length = length + 4;
-  }
-
-  fill(context: CanvasRenderingContext2D): void {
-    const { data, length } = this;
-    for (let at = 0; at < length; at += 4) {
-      context.fillRect(data[at] ?? 0, data[at + 1] ?? 0, data[at + 2] ?? 0, data[at + 3] ?? 0);
-    }
-  }
-}
 
 /** A short text to draw after the marks. */
 interface Text {
@@ -77,8 +39,11 @@ export class CanvasRenderer implements Renderer {
   private readonly overlay = el('canvas', { attributes: { 'aria-hidden': 'true' } });
   private readonly context: CanvasRenderingContext2D;
   private readonly overlayContext: CanvasRenderingContext2D;
-  private readonly solid = layers.map(() => new Rects());
-  private readonly light = layers.map(() => new Rects());
+  /** Hops, a row a lane. */
+  private readonly solid = new Strips();
+  /** The time from a hop to the next one, likewise. */
+  private readonly light = new Strips();
+  private pixels: readonly number[] = [];
   private readonly widths = new Map<string, number>();
   private palette: Palette | undefined;
   /** Where the last frame drew the selected hop. */
@@ -113,6 +78,7 @@ export class CanvasRenderer implements Renderer {
   setPalette(palette: Palette): void {
     this.palette = palette;
     this.widths.clear();
+    this.pixels = palette.layers.map(pixelOf);
     this.makeHatch();
   }
 
@@ -216,21 +182,25 @@ export class CanvasRenderer implements Renderer {
     const { loaded } = scene;
     this.selected = undefined;
     if (loaded === undefined) return;
-    for (const rects of [...this.solid, ...this.light]) rects.clear();
+    this.solid.begin(this.width, scene.rows.length, this.ratio);
+    this.light.begin(this.width, scene.rows.length, this.ratio);
     const drops: Shape[] = [];
     const verdicts: Shape[] = [];
     const frees: Shape[] = [];
     const texts: Text[] = [];
     let selected: Shape | undefined;
-    for (const row of scene.rows) {
+    for (const [at, row] of scene.rows.entries()) {
       const slot = loaded.slots.get(row.lane);
       if (slot === undefined) continue;
-      selected = this.gather(scene, row, loaded, slot, { drops, verdicts, frees, texts }) ?? selected;
+      selected = this.gather(scene, row, at, loaded, slot, { drops, verdicts, frees, texts }) ?? selected;
     }
     context.globalAlpha = palette.highContrast ? 0.25 : 0.32;
-    this.light.forEach((rects, layer) => this.fillLayer(rects, layer, palette));
+    this.light.end();
+    this.solid.end();
+    const top = (scene.rowHeight - markHeight) / 2;
+    scene.rows.forEach(({ y }, at) => this.light.draw(context, at, y + top, markHeight));
     context.globalAlpha = 1;
-    this.solid.forEach((rects, layer) => this.fillLayer(rects, layer, palette));
+    scene.rows.forEach(({ y }, at) => this.solid.draw(context, at, y + top, markHeight));
     this.drawFrees(frees, palette);
     this.drawTexts(texts, palette);
     this.drawVerdicts(verdicts, palette);
@@ -238,15 +208,11 @@ export class CanvasRenderer implements Renderer {
     this.selected = selected;
   }
 
-  private fillLayer(rects: Rects, layer: number, palette: Palette): void {
-    this.context.fillStyle = palette.layers[layer] ?? palette.dim;
-    rects.fill(this.context);
-  }
-
   /** Sorts a lane's visible marks into the batches; returns the selected one. */
   private gather(
     scene: Scene,
     row: SceneRow,
+    at: number,
     loaded: LoadedPage,
     slot: number,
     batches: { drops: Shape[]; verdicts: Shape[]; frees: Shape[]; texts: Text[] },
@@ -268,14 +234,14 @@ export class CanvasRenderer implements Renderer {
       const x = offset + (time[mark] ?? 0) / nsPerPx;
       if (x > this.width + 8) break;
       const next = mark + 1 < end ? offset + (time[mark + 1] ?? 0) / nsPerPx : Infinity;
-      const layer = markLayers[mark] ?? 0;
+      const pixel = this.pixels[markLayers[mark] ?? 0] ?? 0;
       const left = Math.round(x);
       const wide = Math.max(2, Math.round((widths[mark] ?? 0) / nsPerPx));
       const flag = flags[mark] ?? 0;
       if (next > 0 && Number.isFinite(next) && next - x >= blockWidth) {
         const right = Math.min(Math.round(next), this.width + 8);
         const start = Math.max(left + wide, -8);
-        if (right - start > 1) this.light[layer]?.add(start, top, right - start - 1, markHeight);
+        if (right - start > 1) this.light.add(at, start, right - 1, pixel);
         const labelStart = Math.max(start, 0) + 3;
         if (right - labelStart >= labelWidth && (flag & markDrop) === 0) {
           const text = scene.label(event[mark] ?? 0);
@@ -283,7 +249,8 @@ export class CanvasRenderer implements Renderer {
         }
       }
       const room = Math.min(next, this.width) - left;
-      if (left + wide >= 0) this.solid[layer]?.add(left, top, wide, markHeight);
+      if (left + wide >= 0) this.solid.add(at, left, left + wide, pixel);
+      if (flag === 0 && mark !== selectedMark && next !== Infinity) continue;
       const shape = { x: left + wide / 2, y: middle, text: '', room };
       if (flag & markDrop) batches.drops.push({ ...shape, x: left + wide - 1, text: row.drop ?? '' });
       else if (flag & markVerdict) batches.verdicts.push({ ...shape, y: top });

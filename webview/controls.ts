@@ -40,18 +40,21 @@ export interface ButtonOptions {
 export function createButton(options: ButtonOptions): Button {
   const element = document.createElement('vscode-button') as ButtonElement;
   const labelled = options.label !== undefined;
+  // The name comes first: an icon button without one is named by the library.
+  element.setAttribute('aria-label', options.label ?? options.title);
   element.appearance = labelled ? 'secondary' : 'icon';
   element.classList.add('control-button');
   const button: Button = {
     element,
     setLabel(label, name) {
+      if (labelled) element.setAttribute('aria-label', label);
       const image = icon(name);
       if (labelled) image.setAttribute('slot', 'start');
       element.replaceChildren(image, label);
     },
     setTitle(title) {
       element.title = title;
-      element.ariaLabel = labelled ? (options.label ?? title) : title;
+      if (!labelled) element.setAttribute('aria-label', title);
     },
     setEnabled(enabled) {
       element.disabled = !enabled;
@@ -93,7 +96,8 @@ export interface TextFieldOptions {
 export function createSearchField(options: TextFieldOptions): TextField {
   const element = document.createElement('vscode-text-field') as FieldElement;
   element.placeholder = options.placeholder;
-  element.ariaLabel = options.label;
+  // The library names a field by its text when it enters the page; ours stays.
+  requestAnimationFrame(() => element.setAttribute('aria-label', options.label));
   element.classList.add('control-search');
   const start = el('span', { attributes: { slot: 'start' } }, icon('search'));
   const clear = createButton({ icon: 'clear', title: 'Clear filter', onClick: () => change('') });

@@ -169,6 +169,8 @@ class Timeline {
   private height = 0;
   private lanesTop = 0;
   private selection: Selection | undefined;
+  /** The packet whose trail is shown. */
+  private shown: Lane | undefined;
   /** Counts selections, so that an answer to an earlier one changes nothing. */
   private selections = 0;
   private hover: { readonly x: number; readonly y: number } | undefined;
@@ -194,7 +196,7 @@ class Timeline {
 
   private build(): void {
     const scroll = el('div', { class: 'surface-scroll' }, this.scrollbar.element);
-    this.canvasBox.append(this.renderer.element, this.empty);
+    this.canvasBox.append(this.renderer.element);
     const labelSplitter = createSplitter({
       label: 'Width of the packet names',
       orientation: 'vertical',
@@ -208,6 +210,7 @@ class Timeline {
       this.packets,
       this.labels.element,
       this.canvasBox,
+      this.empty,
       scroll,
       labelSplitter,
     );
@@ -429,6 +432,7 @@ class Timeline {
       for (const [, lane] of this.lanes.entries()) {
         if (lane.index !== selection.lane.index || lane.events === selection.lane.events) continue;
         this.selection = { ...selection, lane };
+        this.shown = lane;
         this.trail.grow(lane.events);
         break;
       }
@@ -817,6 +821,7 @@ class Timeline {
   }
 
   private showLane(lane: Lane): void {
+    this.shown = lane;
     if (this.trail.lane !== lane.index) {
       this.detailView.update(undefined);
       this.trailView.toTop();
@@ -836,7 +841,7 @@ class Timeline {
       index = options.fallback;
       row = await this.trail.load(index);
     }
-    const lane = this.trail.lane === this.selection?.lane.index ? this.selection?.lane : this.findLane(this.trail.lane);
+    const lane = this.shown;
     if (ticket !== this.selections || row === undefined || lane === undefined) return;
     this.selection = { lane, event: row.event, timeNs: row.timeNs, index };
     if (options.reveal !== false) {
@@ -851,15 +856,9 @@ class Timeline {
     this.redraw('lanes');
   }
 
-  private findLane(index: number | undefined): Lane | undefined {
-    if (index === undefined) return undefined;
-    for (const [, lane] of this.lanes.entries()) if (lane.index === index) return lane;
-    return undefined;
-  }
-
   private clearSelection(): void {
     this.selections++;
-    this.selection = undefined;
+    this.selection = this.shown = undefined;
     this.trail.setLane(undefined, 0);
     this.detailView.update(undefined);
     this.updateTrail();

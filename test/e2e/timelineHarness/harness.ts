@@ -318,7 +318,7 @@ async function open(
         const value = await read(key);
         if (test(value)) return value;
         if (Date.now() > deadline)
-          throw new Error(`waited for ${what}; ${key} is ${JSON.stringify(value, undefined, 1).slice(0, 500)}`);
+          throw new Error(`waited for ${what}; ${key} is ${JSON.stringify([value]).slice(0, 500)}`);
         await page.evaluate('new Promise((resolve) => requestAnimationFrame(resolve))');
       }
     },
