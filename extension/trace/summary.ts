@@ -27,6 +27,10 @@ export function summarize(source: TraceSource): TraceSummary {
 }
 
 /** The kernel that was traced, as uname says it; empty strings while it isn't known. */
-export function kernelOf({ hello }: TraceStore): { readonly release: string; readonly machine: string } {
-  return { release: hello?.release ?? '', machine: hello?.machine ?? '' };
+export function kernelOf({ hello }: TraceStore): {
+  readonly release: string;
+  readonly machine: string;
+  readonly version: string;
+} {
+  return { release: hello?.release ?? '', machine: hello?.machine ?? '', version: hello?.kernelVersion ?? '' };
 }

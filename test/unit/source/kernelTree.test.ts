@@ -1,0 +1,82 @@
+// Held against a real kernel: the index knows the functions that universal-ctags knows, and is fast enough to wait for.
+// Runs on the tree that PACKET_TRAIL_KERNEL_SOURCE names.
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { IndexFile } from '../../../extension/source/indexFile.ts';
+import { locate, type SourceHook } from '../../../extension/source/locate.ts';
+import { readTree } from '../../../extension/source/tree.ts';
+import { never, newIndexes, temporaryFolder } from './fixture.ts';
+
+const root = process.env['PACKET_TRAIL_KERNEL_SOURCE'] ?? '';
+const folders = ['net', 'include/net', 'include/linux', 'drivers/net'];
+
+/** Functions of these folders as ctags lists them, as "file:line name". */
+async function ctags(): Promise<string[]> {
+  // --langmap: by default ctags takes .h for C++.
+  const options = ['--languages=C', '--langmap=C:.c.h', '--c-kinds=f', '--fields=+n', '--sort=no', '-R', '-f', '-'];
+  const child = spawn('ctags', [...options, ...folders], { cwd: root, stdio: ['ignore', 'pipe', 'ignore'] });
+  const found: string[] = [];
+  for await (const line of createInterface(child.stdout)) {
+    const [, name, file, at] = /^(\S+)\t(\S+)\t.*\tline:(\d+)/.exec(line) ?? [];
+    // Names in capitals are macro calls that ctags takes for functions; so are attributes on the line before one.
+    if (name === undefined || file === undefined || at === undefined) continue;
+    if (!/^[A-Z0-9_]+$|^__(?:acquires|releases|must_hold|aligned)$/.test(name)) found.push(`${file}:${at} ${name}`);
+  }
+  return found;
+}
+
+describe.skipIf(root === '')('a real kernel tree (set PACKET_TRAIL_KERNEL_SOURCE to one)', () => {
+  let index: IndexFile;
+  let cache = '';
+  let tree: Awaited<ReturnType<typeof readTree>>;
+
+  beforeAll(async () => {
+    tree = await readTree(root);
+    cache = await temporaryFolder();
+    const indexes = await newIndexes(cache);
+    const started = performance.now();
+    index = await indexes.open(tree, { signal: never });
+    const seconds = (performance.now() - started) / 1000;
+    const { files, definitions } = index.details;
+    console.log(`indexed ${files} files, ${definitions} definitions in ${seconds.toFixed(1)} s`);
+  }, 300_000);
+
+  test('at least 99.5 % of the functions that ctags lists are found at their line', { timeout: 120_000 }, async () => {
+    const listed = await ctags();
+    const missing = listed.filter((entry) => {
+      const [, place, name = ''] = /^(\S+) (\S+)$/.exec(entry) ?? [];
+      return !index.lookUp(name).some(({ file, line }) => `${file}:${line}` === place);
+    });
+    console.log(
+      `ctags lists ${listed.length} functions; not found: ${missing.length}\n${missing.slice(0, 20).join('\n')}`,
+    );
+    expect(listed.length).toBeGreaterThan(100_000);
+    expect(missing.length / listed.length).toBeLessThan(0.005);
+  });
+
+  test.each([
+    ['ip_rcv', '', 'net/ipv4/ip_input.c'],
+    ['tcp_v4_rcv', '', 'net/ipv4/tcp_ipv4.c'],
+    ['__netif_receive_skb_core.constprop.0', '', 'net/core/dev.c'],
+    ['nf_hook_slow', '', 'net/netfilter/core.c'],
+    ['nft_do_chain', 'nf_tables', 'net/netfilter/nf_tables_core.c'],
+    ['br_handle_frame', 'bridge', 'net/bridge/br_input.c'],
+    ['veth_xmit', 'veth', 'drivers/net/veth.c'],
+    ['vxlan_xmit', 'vxlan', 'drivers/net/vxlan/vxlan_core.c'],
+    ['icmp_rcv', '', 'net/ipv4/icmp.c'],
+    ['skb:kfree_skb', '', 'include/trace/events/skb.h'],
+    ['__x64_sys_sendto', '', 'net/socket.c'],
+  ])('%s of module "%s" opens in %s without a question', async (name, module, file) => {
+    const hook: SourceHook = { function: name, module, kind: 'kprobe.multi' };
+    const { definitions, plausible } = await locate(index, tree.root, hook, 'x86_64');
+    expect(definitions.slice(0, plausible).map((definition) => definition.file)).toEqual([file]);
+  });
+
+  test('a cached index opens within 300 ms', async () => {
+    const indexes = await newIndexes(cache);
+    const started = performance.now();
+    await indexes.open(await readTree(root), { signal: never });
+    expect(performance.now() - started).toBeLessThan(300);
+  });
+});
