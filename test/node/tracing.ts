@@ -149,13 +149,14 @@ export function trails(store: TraceStore): readonly (readonly TrailRow[])[] {
   return Array.from({ length: store.packetCount }, (_, lane) => trailOf(store, lane));
 }
 
-/** Runs of programs that are ours, probes that exist: what is left of the helper in the node. */
+/** What tracing leaves in the node, as text that is the same before and after: our processes, BPF programs, links, probes. */
 export async function leftovers(node: TestNode): Promise<string> {
   const { stdout } = await node.exec(
-    `pgrep -a packet-trail || true
-     bpftool prog show -j | grep -o '"name":"pt_[a-z_0-9]*"' || true
-     bpftool link show | grep -c perf_event | grep -v '^0$' || true
-     wc -l < /sys/kernel/tracing/enabled_functions | grep -v '^0$' || true`,
+    `echo "processes: $(pgrep -c packet-trail)"
+     echo "programs: $(bpftool prog show | grep -c '^[0-9]')"
+     echo "links: $(bpftool link show | grep -c '^[0-9]')"
+     echo "functions: $(wc -l < /sys/kernel/tracing/enabled_functions)"
+     echo "kprobes: $(wc -l < /sys/kernel/debug/kprobes/list)"`,
   );
   return stdout.trim();
 }
