@@ -398,12 +398,13 @@ describe('under stress', () => {
       times.push((await timeline.read('frames')).lastMs);
     }
     times.sort((a, b) => a - b);
-    const median = times[15] ?? Infinity;
+    // The quickest frames say what drawing costs; the others, what else the machine does meanwhile.
+    const cost = times[2] ?? Infinity;
+    const marks = (await timeline.read('page'))?.marks ?? 0;
     console.log(
-      `a frame of ${(await timeline.read('page'))?.marks ?? 0} marks: median ${median.toFixed(1)} ms, longest ${times.at(-1)?.toFixed(1) ?? ''} ms`,
+      `a frame out of a page of ${marks} marks: ${cost.toFixed(1)} ms, median ${times[15]?.toFixed(1) ?? ''} ms`,
     );
-    // 16 ms on a machine that has a core for it; a crowded one gets four times that.
-    expect(median).toBeLessThan(64);
+    expect(cost).toBeLessThan(16);
   });
 
   test('100,000 lanes scroll to the last with the scrollbar, and only those in view are asked for', async () => {
