@@ -278,7 +278,7 @@ static void check_memlock(struct preflight *preflight)
 	else
 		add(preflight, "locked memory", WARN,
 		    mend_for(preflight, "raise it with ulimit -l, or run with CAP_SYS_RESOURCE"),
-		    "limited to %llu KiB, which BPF maps count against",
+		    "limited to %llu KiB, which kernels before 5.11 count BPF maps against",
 		    (unsigned long long)limit.rlim_cur / 1024);
 }
 
