@@ -8,9 +8,9 @@ import { pipeline } from 'node:stream/promises';
 
 /** Where downloads and images are kept: `${PACKET_TRAIL_CACHE:-${XDG_CACHE_HOME:-~/.cache}/packet-trail}`. */
 export function cacheDirectory(): string {
-  const { PACKET_TRAIL_CACHE, XDG_CACHE_HOME } = process.env;
-  if (PACKET_TRAIL_CACHE) return PACKET_TRAIL_CACHE;
-  return join(XDG_CACHE_HOME ? XDG_CACHE_HOME : join(homedir(), '.cache'), 'packet-trail');
+  const { PACKET_TRAIL_CACHE = '', XDG_CACHE_HOME = '' } = process.env;
+  if (PACKET_TRAIL_CACHE !== '') return PACKET_TRAIL_CACHE;
+  return join(XDG_CACHE_HOME === '' ? join(homedir(), '.cache') : XDG_CACHE_HOME, 'packet-trail');
 }
 
 export type Log = (line: string) => void;

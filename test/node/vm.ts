@@ -4,11 +4,11 @@ import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import * as fs from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cacheDirectory, output, run, type Log, type Output } from './command.ts';
 import { cpio, type CpioEntry } from './cpio.ts';
-import { nodeImage, treeEntries, type Image, type Kernel } from './image.ts';
+import { exists, nodeImage, treeEntries, type Image, type Kernel } from './image.ts';
 import { nodePrograms } from './programs.ts';
 
 export { kernels, type Kernel } from './image.ts';
@@ -85,13 +85,17 @@ export async function bootNode(options: BootOptions): Promise<TestNode> {
   const log = options.log ?? (() => undefined);
   const image = await nodeImage(kernel, log, { signal });
   const programs = await nodePrograms(log, signal);
+  await removeLeftovers();
   // Short: a control socket's path must fit in 108 bytes.
-  const folder = await fs.mkdtemp(join(tmpdir(), 'packet-trail-node-'));
+  const folder = await fs.mkdtemp(folderPrefix());
   try {
+    await fs.writeFile(join(folder, 'owner'), `${process.pid}\n`);
     const secrets = await makeSecrets(folder, kernel);
     const initramfs = await writeInitramfs(folder, image, programs, secrets);
     const emulator = await startEmulator(image, initramfs, folder, options, log);
     try {
+      // The emulator has read it.
+      await fs.rm(initramfs);
       await writeSshFiles(folder, kernel, emulator.port);
       log(`booting Linux ${image.release}`);
       const bootMs = await waitForSsh(emulator, folder, options);
@@ -106,6 +110,19 @@ export async function bootNode(options: BootOptions): Promise<TestNode> {
   } catch (error) {
     await fs.rm(folder, { recursive: true, force: true });
     throw error;
+  }
+}
+
+const folderPrefix = (): string => join(tmpdir(), 'packet-trail-node-');
+
+/** Removes the folders of nodes whose process was killed before it could. */
+async function removeLeftovers(): Promise<void> {
+  const prefix = folderPrefix();
+  const names = await fs.readdir(dirname(prefix));
+  for (const folder of names.map((name) => join(dirname(prefix), name)).filter((path) => path.startsWith(prefix))) {
+    const owner = Number(await fs.readFile(join(folder, 'owner'), 'utf8').catch(() => ''));
+    if (owner === 0) continue; // just being made, or not ours to read
+    if (!(await exists(`/proc/${owner}`))) await fs.rm(folder, { recursive: true, force: true }).catch(() => undefined);
   }
 }
 
@@ -174,6 +191,8 @@ interface Emulator {
   readonly startedMs: number;
   readonly exited: Promise<void>;
   readonly hasExited: () => boolean;
+  /** How the emulator ended, for a message. */
+  readonly ending: () => string;
   stop(): Promise<void>;
 }
 
@@ -233,13 +252,15 @@ async function launch(command: readonly string[], port: number, folder: string):
   const child = spawn(program, args, { stdio: ['ignore', qemuLog.fd, qemuLog.fd] });
   await qemuLog.close();
   let ended = false;
+  let how = '';
   const exited = new Promise<number>((resolve, reject) => {
     child.once('error', (error) => {
       ended = true;
       reject(new Error(`can't start ${program}: ${error.message}: run test/setup/packages.sh, which installs it`));
     });
-    child.once('exit', (code) => {
+    child.once('exit', (code, signal) => {
       ended = true;
+      how = signal ? `killed by ${signal}` : `exit status ${code ?? 'unknown'}`;
       resolve(code ?? -1);
     });
   });
@@ -264,6 +285,7 @@ async function launch(command: readonly string[], port: number, folder: string):
     startedMs,
     exited: over,
     hasExited: () => ended,
+    ending: () => how,
     stop: async () => {
       child.kill('SIGKILL');
       await over;
@@ -324,7 +346,8 @@ async function waitForSsh(emulator: Emulator, folder: string, options: BootOptio
   let last = 'the node did not say that it is ready';
   while (elapsed() < limit) {
     options.signal?.throwIfAborted();
-    if (emulator.hasExited()) throw new Error(`the node ended while it booted. ${await consoleTail(folder)}`);
+    if (emulator.hasExited())
+      throw new Error(`the node ended while it booted (${emulator.ending()}). ${await consoleTail(folder)}`);
     const serial = await fs.readFile(join(folder, 'serial.log'), 'utf8').catch(() => '');
     if (serial.includes('packet-trail: node is ready')) {
       const args = sshArguments(folder, options.kernel, 'root', true);
@@ -340,7 +363,9 @@ async function waitForSsh(emulator: Emulator, folder: string, options: BootOptio
 async function consoleTail(folder: string): Promise<string> {
   const serial = await fs.readFile(join(folder, 'serial.log'), 'utf8').catch(() => '');
   const tail = serial.trim().split('\n').slice(-20).join('\n');
-  return tail ? `Its console ended with:\n${tail}` : 'Its console is empty.';
+  const said = (await fs.readFile(join(folder, 'qemu.log'), 'utf8').catch(() => '')).trim();
+  const emulator = said ? `The emulator said: ${said}. ` : '';
+  return emulator + (tail ? `Its console ended with:\n${tail}` : 'Its console is empty.');
 }
 
 /** `master`: start or use one connection that all commands share, since signing in is slow in an emulated machine. */
@@ -390,7 +415,7 @@ class RunningNode implements TestNode {
       timeoutMs: options.timeoutMs ?? 60_000,
     });
     if (result.code === 255 && this.emulator.hasExited()) {
-      throw new Error(`the node is gone. ${await consoleTail(this.folder)}`);
+      throw new Error(`the node is gone (${this.emulator.ending()}). ${await consoleTail(this.folder)}`);
     }
     return result;
   }

@@ -2,8 +2,16 @@
 # Sourced. Stops the scenario at the first command that fails.
 set -eu
 
+# Ends the demo's traffic, which would run into whatever is built next.
+stop_demo() {
+	[ -e /run/demo.pid ] || return 0
+	kill -- "-$(cat /run/demo.pid)" 2>/dev/null || :
+	rm -f /run/demo.pid
+}
+
 # namespace NAME…: makes fresh namespaces; what had that name before is gone.
 namespace() {
+	stop_demo
 	for name in "$@"; do
 		if [ -e "/run/netns/$name" ]; then
 			for pid in $(ip netns pids "$name"); do kill -9 "$pid" 2>/dev/null || :; done
@@ -65,8 +73,8 @@ facts_pair() {
 	echo SERVER_ADDRESS6=fd10::2
 }
 
-# listen NETNS SOCAT-ADDRESS SOCAT-ADDRESS: a background listener that runs on after the scenario; waits until it listens.
-# listen NETNS PROTOCOL PORT COMMAND-ADDRESS
+# listen NETNS PROTOCOL PORT SOCAT-ADDRESS: a background listener that runs on after the scenario; waits until it listens.
+# PROTOCOL is socat's (TCP, TCP6, UDP, SCTP); what comes goes to SOCAT-ADDRESS, "PIPE" sends it back.
 listen() {
 	ip netns exec "$1" setsid socat "$2-LISTEN:$3,fork,reuseaddr" "$4" >/dev/null 2>&1 </dev/null &
 	tries=0
@@ -83,4 +91,52 @@ received() {
 }
 transmitted() {
 	echo "$1" | sed -n 's/^\([0-9]*\) packets transmitted.*/\1/p'
+}
+
+# Every scenario can be run in two halves, so that a trace may start in between: "NAME.sh build ARGUMENTS" makes the
+# network, "NAME.sh send ARGUMENTS" sends the traffic. Without either word it does both.
+phase=both
+case "${1:-}" in
+build | send)
+	phase=$1
+	shift
+	;;
+esac
+building() { [ "$phase" != send ]; }
+sending() { [ "$phase" != build ]; }
+
+# nft_packets NETNS COMMENT: what the counter of the rule with this comment says
+nft_packets() {
+	ip netns exec "$1" nft list ruleset | sed -n "s/.*counter packets \([0-9]*\) .*comment \"$2\".*/\1/p"
+}
+
+# ping_count NETNS ADDRESS COUNT INTERVAL: pings and prints SENT and RECEIVED; replies needn't come.
+ping_count() {
+	summary=$(ip netns exec "$1" ping -n -c "$3" -i "$4" -W 1 -s 56 "$2") || :
+	echo "SENT=$(transmitted "$summary")"
+	echo "RECEIVED=$(received "$summary")"
+}
+
+# client (10.20.0.1) -- router (10.20.0.254, 10.30.0.254) -- server (10.30.0.1)
+build_routed() {
+	namespace client router server
+	link client eth-client 10.20.0.1/24 router eth-to-client 10.20.0.254/24
+	link router eth-to-server 10.30.0.254/24 server eth-server 10.30.0.1/24
+	neighbours client eth-client router eth-to-client 10.20.0.1 10.20.0.254
+	neighbours router eth-to-server server eth-server 10.30.0.254 10.30.0.1
+	ip netns exec router sysctl -q -w net.ipv4.ip_forward=1
+	ip -n client route add default via 10.20.0.254
+	ip -n server route add default via 10.30.0.254
+}
+
+facts_routed() {
+	fact_netns CLIENT client
+	fact_interface CLIENT client eth-client
+	echo CLIENT_ADDRESS=10.20.0.1
+	fact_netns ROUTER router
+	fact_interface ROUTER_CLIENT router eth-to-client
+	fact_interface ROUTER_SERVER router eth-to-server
+	fact_netns SERVER server
+	fact_interface SERVER server eth-server
+	echo SERVER_ADDRESS=10.30.0.1
 }
