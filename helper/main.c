@@ -478,7 +478,8 @@ int main(int argc, char **argv)
 		status = preflight_run(trace.options.btf, trace.options.json, stdout);
 		break;
 	case TASK_CHECK_FILTER:
-		status = load_filter(&trace.load, trace.options.checked_filter) ? EXIT_BAD : EXIT_OK;
+		status =
+			load_filter(&trace.load, trace.options.checked_filter) ? EXIT_BAD : EXIT_OK;
 		break;
 	case TASK_LIST:
 		status = read_symbols(&trace) || choose(&trace) ? EXIT_CANT : EXIT_OK;
