@@ -723,6 +723,8 @@ class Timeline {
     const { hover } = this;
     const lines =
       hover === undefined || this.range !== undefined || hover.x < 0 ? [] : this.tooltipLines(hover.x, hover.y);
+    // The hovered hop's label may be one that the lanes had no room for.
+    this.hops.flush();
     this.tooltip.hidden = lines.length === 0;
     if (hover === undefined || lines.length === 0) return;
     const text = lines.map(([, line]) => line).join('\n');
