@@ -13,9 +13,11 @@ export interface BenchRow {
   /** Kernel release; empty where no kernel is involved. */
   readonly kernel: string;
   readonly unit: string;
-  readonly ours: number;
-  readonly peer: number | undefined;
-  readonly ratio: number | undefined;
+  /** null: could not be measured. */
+  readonly ours: number | null;
+  /** null: the peer has no such figure. */
+  readonly peer: number | null;
+  readonly ratio: number | null;
 }
 
 const batchEvents = 1_000;
@@ -57,7 +59,7 @@ function makeBatches(events: number): Uint8Array[] {
 }
 
 function row(figure: string, unit: string, ours: number): BenchRow {
-  return { figure, kernel: '', unit, ours, peer: undefined, ratio: undefined };
+  return { figure, kernel: '', unit, ours, peer: null, ratio: null };
 }
 
 /** Decodes `events` synthetic events and asks for pages of them. Figures are the best of several runs. */
@@ -99,6 +101,8 @@ export function decoderBench(events = 1_000_000): readonly BenchRow[] {
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   for (const { figure, ours, unit } of decoderBench()) {
-    console.log(`${figure.padEnd(36)} ${ours.toLocaleString('en', { maximumFractionDigits: 2 }).padStart(14)} ${unit}`);
+    console.log(
+      `${figure.padEnd(36)} ${(ours ?? NaN).toLocaleString('en', { maximumFractionDigits: 2 }).padStart(14)} ${unit}`,
+    );
   }
 }

@@ -3,7 +3,7 @@
 # Usage: measure.sh BACKEND TOOL [ARGUMENT...]
 #   BACKEND  multi or kprobe: where to look for probes that are left
 #   TOOL     a program that prints a line an event on standard output and says on standard error when it listens
-# Needs namespaces "client" and "server" that can ping 10.66.0.2, with nothing else going on.
+# Needs namespaces "client" and "server" that can ping 10.10.0.2, with nothing else going on.
 set -eu
 backend=$1
 shift
@@ -33,7 +33,7 @@ first_line() { [ -s "$work/out" ]; }
 before=$(probes)
 
 # Start to first event, with a packet every 50 ms.
-ip netns exec client /usr/bin/ping -q -i 0.05 10.66.0.2 >/dev/null 2>&1 &
+ip netns exec client /usr/bin/ping -q -i 0.05 10.10.0.2 >/dev/null 2>&1 &
 pinger=$!
 start=$(now)
 "$@" >"$work/out" 2>"$work/err" &
@@ -57,15 +57,15 @@ hits() { # name, command…
 	echo "${name}_NS=$((${new% *} - ${old% *}))"
 	echo "${name}_HITS=$((${new#* } - ${old#* }))"
 }
-hits MATCHING ip netns exec client /usr/bin/ping -q -f -c 300 10.66.0.2
-hits OTHER ip netns exec client sh -c 'n=0; while [ $n -lt 300 ]; do echo x; n=$((n + 1)); done | socat -u STDIN UDP4-SENDTO:10.66.0.2:9999'
+hits MATCHING ip netns exec client /usr/bin/ping -q -f -c 300 10.10.0.2
+hits OTHER ip netns exec client sh -c 'n=0; while [ $n -lt 300 ]; do echo x; n=$((n + 1)); done | socat -u STDIN UDP4-SENDTO:10.10.0.2:9999'
 sysctl -q -w kernel.bpf_stats_enabled=0
 
 # The flood.
 lines=$(wc -l <"$work/out")
 sysctl -q -w kernel.bpf_stats_enabled=1
 old=$(stats)
-ip netns exec client /usr/bin/ping -q -f -c 3000 10.66.0.2 >/dev/null 2>&1 || true
+ip netns exec client /usr/bin/ping -q -f -c 3000 10.10.0.2 >/dev/null 2>&1 || true
 new=$(stats)
 sysctl -q -w kernel.bpf_stats_enabled=0
 quiet=0 last=-1
