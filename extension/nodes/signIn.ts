@@ -80,6 +80,7 @@ export class SignIn {
           },
         },
       );
+      if (this.#declined && tries > 1) return;
       if (this.#declined) throw cancelled(this.context.node);
       if (!round.asked) break; // The server has the method but no question: more tries would change nothing.
     }
@@ -91,7 +92,11 @@ export class SignIn {
           prompt: `${again ? 'That password was not accepted. ' : ''}Password of ${username} on ${this.context.node}`,
         }),
       );
-      if (password === undefined) throw cancelled(this.context.node);
+      if (password === undefined) {
+        // After a wrong one, the person gives up rather than changes their mind: the error is to say what was refused.
+        if (again) return;
+        throw cancelled(this.context.node);
+      }
       this.#try('password');
       left = this.#heard(yield { type: 'password', username, password });
     }

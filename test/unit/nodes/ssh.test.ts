@@ -513,7 +513,7 @@ describe('commands', () => {
 
   test('a link that is cut during a short command is lost', async () => {
     const mark = join(sshd.place, 'mark');
-    const running = failure(connection.exec(['sh', '-c', `: >${mark}; exec sleep 1000`]));
+    const running = failure(connection.exec(['sh', '-c', `: >${mark}; while [ -e ${mark} ]; do sleep 0.1; done`]));
     await expect.poll(() => stat(mark).catch(() => undefined), PATIENCE).toBeDefined();
     await sshd.cutConnections();
     expect((await running).code).toBe('lost');
@@ -527,7 +527,9 @@ describe('commands', () => {
   test('a command is cancelled while it runs', async () => {
     const stop = new AbortController();
     const mark = join(sshd.place, 'mark');
-    const running = failure(connection.exec(['sh', '-c', `: >${mark}; exec sleep 1000`], { signal: stop.signal }));
+    const running = failure(
+      connection.exec(['sh', '-c', `: >${mark}; while [ -e ${mark} ]; do sleep 0.1; done`], { signal: stop.signal }),
+    );
     await expect.poll(() => stat(mark).catch(() => undefined), PATIENCE).toBeDefined();
     stop.abort();
     expect((await running).code).toBe('cancelled');

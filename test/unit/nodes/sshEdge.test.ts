@@ -71,6 +71,14 @@ describe('passwords', () => {
     expect(`${log.join('\n')}${error.message}${error.mend}`).not.toContain('wr0ng');
   });
 
+  test('a wrong one that is not followed by another is told, too', async () => {
+    const error = await failure(
+      connect(await start(withPassword('s3cret')), new FakePrompter({ passwords: ['wr0ng'] })),
+    );
+    expect(error.code).toBe('auth-failed');
+    expect(error.message).toContain('tried: password');
+  });
+
   test('a declined one cancels', async () => {
     const server = await start(withPassword('s3cret'));
     expect((await failure(connect(server))).code).toBe('cancelled');
