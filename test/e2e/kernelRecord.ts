@@ -38,8 +38,8 @@ const tracing = '/sys/kernel/tracing';
 export interface FunctionRecord {
   /** Functions that could be recorded. */
   readonly functions: ReadonlySet<string>;
-  /** Functions that the skb which first passed `function` went through, in the kernel's order, up to the end of the skb. */
-  read(function_: string): Promise<readonly string[]>;
+  /** Functions that the first skb of this task (a comm) went through, in the kernel's order, up to the skb's end. */
+  read(task: string): Promise<readonly string[]>;
   /** Takes every probe of the record away. */
   stop(): Promise<void>;
 }
@@ -60,17 +60,13 @@ ls events/packet_trail_record`,
   const recorded = new Set(stdout.split('\n').filter((name) => name in functions));
   return {
     functions: recorded,
-    read: async (first) => {
+    read: async (task) => {
       const text = (await inTracing(node, 'cat trace')).stdout;
-      // "            ping-412     [001] ..s2.    31.402113: ip_rcv: (ip_rcv+0x0/0x50) skb=0xffff8b1d4138f400"
-      const hits = [...text.matchAll(/: (\w+): \(\w+\+0x0\/.*\) skb=(0x[0-9a-f]+)/g)].map(
-        ([, name = '', skb = '']) => ({
-          name,
-          skb,
-        }),
-      );
-      const born = hits.findIndex(({ name }) => name === first);
-      if (born === -1) throw new Error(`ftrace recorded no ${first}:\n${text.slice(0, 2000)}`);
+      // "            ping-412     [001] ..s2.    31.402113: ip_rcv: (ip_rcv+0x4/0x50) skb=0xffff8b1d4138f400"; 4: behind endbr64
+      const line = /^ *(\S+)-\d+ .*: (\w+): \(\w+\+0x[04]\/.*\) skb=(0x[0-9a-f]+)/gm;
+      const hits = [...text.matchAll(line)].map(([, comm = '', name = '', skb = '']) => ({ comm, name, skb }));
+      const born = hits.findIndex(({ comm }) => comm === task);
+      if (born === -1) throw new Error(`ftrace recorded nothing of ${task}:\n${text.slice(0, 2000)}`);
       const own = hits.slice(born).filter(({ skb }) => skb === hits[born]?.skb);
       // The address may be used again by another packet.
       const died = own.findIndex(({ name }) => name === 'sk_skb_reason_drop' || name === 'kfree_skb_reason');

@@ -72,9 +72,8 @@ describe('Packet Trail in VS Code', () => {
   });
 
   test('the palette offers its commands', async () => {
-    expect(await workbench.paletteLabels('Packet Trail')).toEqual(
-      expect.arrayContaining(['Packet Trail: Start Trace', 'Packet Trail: Open Trace…', 'Packet Trail: Add Node…']),
-    );
+    for (const command of ['Start Trace', 'Open Trace…', 'Add Node…', 'Check Node'])
+      await workbench.waitForCommand(`Packet Trail: ${command}`);
   });
 
   test('a filter that is none is refused with the reason, and the box stays open', async () => {
@@ -90,14 +89,13 @@ describe('Packet Trail in VS Code', () => {
     await workbench.enter('icmp and host 10.77.0.2');
     const { summary } = await timeline.until('a live trace', (model) => model.summary?.status === 'live', 180_000);
     expect(summary?.node).toBe(host);
-    expect(summary?.kernel).toBe(node.release);
+    expect(summary?.kernel).toContain(node.release);
     expect(await workbench.statusBarItem(/packet-trail-6\.12/)).toMatch(/0 lost/);
   });
 
   test('a dropped ping shows as a trail that ends in a drop with its reason and place', async () => {
     record = await recordFunctions(node);
     stops.push(() => record.stop());
-    // The neighbour is known first, so that the ping is not held back for its address.
     await node.exec('ip netns exec sender ping -c 1 -W 1 10.77.0.2; true');
     const { lanes } = await timeline.until('a dropped packet', (model) =>
       model.lanes.some((lane) => lane.drop !== undefined),
@@ -110,12 +108,12 @@ describe('Packet Trail in VS Code', () => {
     trail = await timeline.selectPacket(dropped);
     const end = trail.findLast((row) => row.drop !== undefined);
     expect(end?.drop?.reason).toBe('NETFILTER_DROP');
-    expect(end?.drop?.where).toMatch(/^nf_hook_slow\+0x/);
+    expect(end?.drop?.where).toMatch(/^(nf_hook_slow|nft_do_chain)\+0x/);
     await workbench.screenshot('timeline-drop');
   });
 
   test('the order of its functions is the one that ftrace recorded', async () => {
-    const theirs = await record.read('ip_send_skb');
+    const theirs = await record.read('ping');
     const ours = trail.map((row) => row.function).filter((name) => record.functions.has(name));
     expect(theirs.length).toBeGreaterThan(8);
     // The packet is followed from the first function where its header can be matched.
@@ -123,9 +121,10 @@ describe('Packet Trail in VS Code', () => {
     expect(theirs.length - ours.length).toBeLessThanOrEqual(2);
   });
 
-  test('a click on a hop opens the line where its function is defined', async () => {
+  // The first look at a tree makes its index: some ten thousand files.
+  test('a click on a hop opens the line where its function is defined', { timeout: 300_000 }, async () => {
     await timeline.openHop('ip_rcv');
-    const cursor = await workbench.cursorAt(/\bip_rcv\(struct sk_buff \*skb/);
+    const cursor = await workbench.cursorAt(/\bip_rcv\(struct sk_buff \*skb/, 240_000);
     expect(cursor.file).toBe('ip_input.c');
     await workbench.screenshot('source');
   });

@@ -123,17 +123,11 @@ export class Workbench {
       .filter({ has: this.page.locator('.label-name', { hasText: exactly(label) }) });
   }
 
-  /** Labels that the palette offers for this text, best first. */
-  async paletteLabels(text: string): Promise<readonly string[]> {
-    await this.openPalette(text);
-    const labels = await this.page.waitForFunction((wanted) => {
-      const rows = [...document.querySelectorAll('.quick-input-list .monaco-list-row .label-name')];
-      const found = rows.map((row) => row.textContent.replaceAll('\u00a0', ' '));
-      return found.some((label) => label.toLowerCase().includes(wanted.toLowerCase())) ? found : undefined;
-    }, text);
-    const value = await labels.jsonValue();
+  /** Waits until the palette offers this command. */
+  async waitForCommand(label: string): Promise<void> {
+    await this.openPalette(label);
+    await this.row(label).first().waitFor();
     await this.dismiss();
-    return value ?? [];
   }
 
   private async openPalette(text: string): Promise<void> {
@@ -146,6 +140,12 @@ export class Workbench {
   async runCommand(label: string): Promise<void> {
     await this.openPalette(label);
     await this.row(label).first().click();
+    // The palette is over when it is hidden, or shows what the command asks.
+    await this.page.waitForFunction((text) => {
+      const widget = document.querySelector<HTMLElement>('.quick-input-widget');
+      const shown = widget !== null && widget.style.display !== 'none';
+      return !shown || widget.querySelector<HTMLInputElement>('.quick-input-box input')?.value !== text;
+    }, `>${label}`);
   }
 
   /** Waits for a quick input and reads it. */
@@ -307,8 +307,8 @@ export class Workbench {
   }
 
   /** Waits until the active text editor's caret is in a line that matches, and says where that is. */
-  async cursorAt(line: RegExp): Promise<Cursor> {
-    const deadline = Date.now() + (this.options.timeoutMs ?? 30_000);
+  async cursorAt(line: RegExp, timeoutMs = this.options.timeoutMs ?? 30_000): Promise<Cursor> {
+    const deadline = Date.now() + timeoutMs;
     for (;;) {
       const cursor = await this.cursor();
       if (cursor !== undefined && line.test(cursor.text)) return cursor;
