@@ -46,6 +46,12 @@ export function traceCommands(at: CommandContext): TraceCommands {
   const noTrace = (): string | undefined =>
     traces.all().length ? undefined : 'There is no trace yet. Packet Trail: Start Trace begins one.';
 
+  /** A workspace's settings name files and programs, so that nothing is run before the person trusts it. */
+  const untrusted = (): string | undefined =>
+    vscode.workspace.isTrusted
+      ? undefined
+      : 'This needs a trusted workspace. Workspaces: Manage Workspace Trust decides.';
+
   const openSource = async (source: TraceSource, event: number, beside: boolean): Promise<string> => {
     const { store } = source;
     const hook = store.hookOf(event);
@@ -54,7 +60,7 @@ export function traceCommands(at: CommandContext): TraceCommands {
   };
 
   const list: Command[] = [
-    { id: 'startTrace', run: (argument) => start(at, nodeTarget(argument)) },
+    { id: 'startTrace', unavailable: untrusted, run: (argument) => start(at, nodeTarget(argument)) },
     {
       id: 'stopTrace',
       unavailable: () => (traces.live().length ? undefined : 'No trace is running.'),
@@ -112,6 +118,7 @@ export function traceCommands(at: CommandContext): TraceCommands {
     },
     {
       id: 'checkNode',
+      unavailable: untrusted,
       run: async (argument) => {
         const target = nodeTarget(argument) ?? (await pickNode(state, await at.configuredHosts()));
         if (target !== undefined) await showCheck(target, await checkNode(at.start, target));
@@ -128,11 +135,12 @@ export function traceCommands(at: CommandContext): TraceCommands {
     },
     {
       id: 'chooseKernelSource',
+      unavailable: untrusted,
       run: async () => {
         await at.source.chooseKernelSource();
       },
     },
-    { id: 'rebuildSourceIndex', run: () => at.source.rebuildIndex() },
+    { id: 'rebuildSourceIndex', unavailable: untrusted, run: () => at.source.rebuildIndex() },
     { id: 'showLog', run: () => log.show() },
   ];
 
