@@ -32,13 +32,16 @@ const functions: Readonly<Record<string, number>> = {
   kfree_skb_reason: 1,
 };
 
+/** Where a packet that a socket sends is seen first. */
+const sending = new Set(['ip_send_skb', '__ip_local_out']);
+
 const tracing = '/sys/kernel/tracing';
 
 /** ftrace as set up by {@link recordFunctions}. */
 export interface FunctionRecord {
   /** Functions that could be recorded. */
   readonly functions: ReadonlySet<string>;
-  /** Functions that the first skb of this task (a comm) went through, in the kernel's order, up to the skb's end. */
+  /** Functions that the first packet that this task (a comm) sent went through, in the kernel's order, up to the skb's end. */
   read(task: string): Promise<readonly string[]>;
   /** Takes every probe of the record away. */
   stop(): Promise<void>;
@@ -65,8 +68,9 @@ ls events/packet_trail_record`,
       // "            ping-412     [001] ..s2.    31.402113: ip_rcv: (ip_rcv+0x4/0x50) skb=0xffff8b1d4138f400"; 4: behind endbr64
       const line = /^ *(\S+)-\d+ .*: (\w+): \(\w+\+0x[04]\/.*\) skb=(0x[0-9a-f]+)/gm;
       const hits = [...text.matchAll(line)].map(([, comm = '', name = '', skb = '']) => ({ comm, name, skb }));
-      const born = hits.findIndex(({ comm }) => comm === task);
-      if (born === -1) throw new Error(`ftrace recorded nothing of ${task}:\n${text.slice(0, 2000)}`);
+      // The task also frees skbs of its netlink talk; a packet of its own begins where it is sent.
+      const born = hits.findIndex(({ comm, name }) => comm === task && sending.has(name));
+      if (born === -1) throw new Error(`ftrace recorded no packet that ${task} sent:\n${text.slice(0, 2000)}`);
       const own = hits.slice(born).filter(({ skb }) => skb === hits[born]?.skb);
       // The address may be used again by another packet.
       const died = own.findIndex(({ name }) => name === 'sk_skb_reason_drop' || name === 'kfree_skb_reason');
