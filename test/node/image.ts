@@ -56,6 +56,12 @@ const programs = [
   ...['busybox-static', 'dash', 'openssh-server', 'openssh-sftp-server', 'sudo', 'kmod'],
   ...['iproute2', 'nftables', 'iputils-ping', 'socat', 'bpftool', 'pwru'],
 ];
+/** A few programs of large packages: busybox's would run busybox's own `ping` or `ip` in place of the real ones. */
+const picked: Readonly<Record<string, readonly string[]>> = {
+  coreutils: ['usr/bin/env', 'usr/bin/nice', 'usr/bin/nohup', 'usr/bin/timeout'],
+  findutils: ['usr/bin/xargs'],
+  'util-linux': ['usr/bin/setsid'],
+};
 /** The libraries those need; missingLibraries() says when Debian has changed them. */
 const libraries = [
   ...['libc6', 'libcrypt1', 'libpam0g', 'libpam-modules', 'libselinux1', 'libssl3t64', 'libwrap0', 'libwtmpdb0'],
@@ -191,7 +197,12 @@ async function makeUserland(recipe: string, log: Log, signal?: AbortSignal): Pro
   if (!(await exists(packagesFile))) {
     await atomically(folder, async (partial) => {
       const tree = join(partial, 'tree');
-      const packages = await unpackPackages(userlandSuite, [...programs, ...libraries], tree, log, signal);
+      const names = [...programs, ...libraries];
+      const packages = await unpackPackages(userlandSuite, names, tree, log, signal);
+      const whole = join(partial, 'whole');
+      packages.push(...(await unpackPackages(userlandSuite, Object.keys(picked), whole, log, signal)));
+      for (const path of Object.values(picked).flat()) await fs.rename(join(whole, path), join(tree, path));
+      await fs.rm(whole, { recursive: true });
       const missing = await missingLibraries(tree);
       if (missing.length > 0) {
         throw new Error(

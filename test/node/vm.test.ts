@@ -149,7 +149,8 @@ describe.each(kernels)('a node with Linux %s', (kernel) => {
       )
       .toBeGreaterThan(1);
     expect(await scenario('demo', 'stop')).toMatchObject({ RUNNING: 'no' });
-    expect(await said('ip netns list; ps | grep -E "[s]ocat|[p]ing|[d]emo" || true')).toBe('');
+    const left = 'ip netns list | grep -E "client|router|server"; ps | grep -E "[s]ocat|[p]ing |[d]emo" || true';
+    await expect.poll(() => said(left), { timeout: 10_000 }).toBe('');
   });
 
   test('a scenario that fails says so', async () => {
@@ -165,8 +166,15 @@ test('a node ends with the process that booted it, however that ended', { timeou
     config = /ssh -F (\S+) packet-trail-6.12 +as root/.exec(line)?.[1] ?? '';
     if (config) break;
   }
-  const pid = Number(await fs.readFile(join(config, '..', 'pid'), 'utf8'));
-  expect(await exists(`/proc/${pid}`)).toBe(true);
+  const children = await fs.readFile(`/proc/${cli.pid ?? 0}/task/${cli.pid ?? 0}/children`, 'utf8');
+  const commands = await Promise.all(
+    children
+      .trim()
+      .split(' ')
+      .map(async (child) => ({ child, command: await fs.readFile(`/proc/${child}/cmdline`, 'utf8').catch(() => '') })),
+  );
+  const pid = commands.find(({ command }) => command.startsWith('qemu-system-x86_64'))?.child ?? '';
+  expect(pid).not.toBe('');
   cli.kill('SIGKILL');
   // A killed process stays in /proc until its parent has collected it.
   const running = async (): Promise<boolean> => {

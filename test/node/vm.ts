@@ -2,7 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import * as fs from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -94,11 +95,10 @@ export async function bootNode(options: BootOptions): Promise<TestNode> {
     const initramfs = await writeInitramfs(folder, image, programs, secrets);
     const emulator = await startEmulator(image, initramfs, folder, options, log);
     try {
-      // The emulator has read it.
-      await fs.rm(initramfs);
       await writeSshFiles(folder, kernel, emulator.port);
       log(`booting Linux ${image.release}`);
       const bootMs = await waitForSsh(emulator, folder, options);
+      await fs.rm(initramfs);
       log(`Linux ${image.release} is up after ${(bootMs / 1000).toFixed(1)} s`);
       const node = new RunningNode(image, emulator, folder, secrets.password, bootMs);
       signal?.addEventListener('abort', () => void node.stop(), { once: true });
@@ -151,12 +151,20 @@ async function makeSecrets(folder: string, kernel: Kernel): Promise<Secrets> {
     password,
     entries: [
       { type: 'directory', path: 'boot-data', mode: 0o700 },
-      { type: 'file', path: 'boot-data/passwords', mode: 0o600, data: Buffer.from(`locked:${password}\n`) },
+      { type: 'file', path: 'etc/shadow', mode: 0o600, data: Buffer.from(await shadowWith(password)) },
       await file('authorized_keys', 'key.pub'),
       await file('ssh_host_ed25519_key', 'ssh_host_ed25519_key'),
       await file('ssh_host_rsa_key', 'ssh_host_rsa_key'),
     ],
   };
+}
+
+/** The image's /etc/shadow, with the password's hash for `locked`. Perl, which every Debian has, can crypt(3); Node can't. */
+async function shadowWith(password: string): Promise<string> {
+  const script = 'my $password = <STDIN>; print crypt($password, $ARGV[0])';
+  const hash = await run('perl', ['-e', script, `$6$${randomBytes(8).toString('hex')}$`], { input: password });
+  const shadow = await fs.readFile(join(import.meta.dirname, 'root', 'etc', 'shadow'), 'utf8');
+  return shadow.replace(/^locked:\*:/m, () => `locked:${hash}:`);
 }
 
 /** The image's archives and, last, one with what belongs to this boot: secrets, scenarios, BPF programs. */
@@ -207,7 +215,7 @@ async function startEmulator(
   let waiting = false;
   for (let tries = 1; ;) {
     options.signal?.throwIfAborted();
-    const port = options.port ?? (await freePort());
+    const port = await freePort(options.port);
     const qemu = qemuArguments(image, initramfs, folder, port, options.memoryMiB ?? 1024);
     // --no-fork: the emulator itself holds the lock, so the lock ends with it.
     const locked = options.shared ? qemu : ['flock', '--nonblock', '--no-fork', '-E', `${lockIsHeld}`, lock, ...qemu];
@@ -222,11 +230,7 @@ async function startEmulator(
     const said = (await fs.readFile(join(folder, 'qemu.log'), 'utf8')).trim();
     // Somebody else may take a free port between the look and the use.
     if (options.port === undefined && said.includes('host forwarding') && tries++ < 5) continue;
-    throw new Error(
-      said.includes('host forwarding')
-        ? `port ${port} on 127.0.0.1 is taken: give another one`
-        : `the emulator qemu-system-x86_64 ended at once: ${said || `exit status ${started}`}`,
-    );
+    throw new Error(`the emulator qemu-system-x86_64 ended at once: ${said || `exit status ${started}`}`);
   }
 }
 
@@ -235,7 +239,7 @@ function qemuArguments(image: Image, initramfs: string, folder: string, port: nu
     'qemu-system-x86_64',
     ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', `${memoryMiB}`],
     ...['-display', 'none', '-monitor', 'none', '-parallel', 'none', '-no-reboot', '-nodefaults'],
-    ...['-serial', `file:${join(folder, 'serial.log')}`, '-pidfile', join(folder, 'pid')],
+    ...['-serial', `file:${join(folder, 'serial.log')}`],
     ...['-kernel', image.vmlinuz, '-initrd', initramfs],
     ...['-append', 'console=ttyS0 mitigations=off quiet panic=-1'],
     // restrict: nothing in the node reaches beyond this machine's loopback.
@@ -271,13 +275,11 @@ async function launch(command: readonly string[], port: number, folder: string):
     () => undefined,
   );
   void over.then(() => process.removeListener('exit', killOnExit));
-  // qemu writes its pid file once its devices, the port forwarding too, are set up.
-  const pidFile = join(folder, 'pid');
+  // The port answers, whatever the node does, once the emulator has set up its network.
   for (;;) {
-    const code = await Promise.race([exited, sleep(20)]);
+    const code = await Promise.race([exited, sleep(50)]);
     if (typeof code === 'number') return code;
-    const pid = await fs.readFile(pidFile, 'utf8').catch(() => '');
-    if (pid.trim()) break;
+    if (await answers(port)) break;
   }
   return {
     port,
@@ -293,14 +295,28 @@ async function launch(command: readonly string[], port: number, folder: string):
   };
 }
 
-async function freePort(): Promise<number> {
+async function answers(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** A port that nobody listens on; `wanted` if it is one, else an error. */
+async function freePort(wanted = 0): Promise<number> {
   const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
+  server.listen(wanted, '127.0.0.1');
+  await once(server, 'listening').catch((error: unknown) => {
+    throw new Error(`port ${wanted} on 127.0.0.1 can't be used: choose another one`, { cause: error });
   });
   const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
+  server.close();
+  await once(server, 'close');
   if (typeof address !== 'object' || !address) throw new Error('no free port on 127.0.0.1');
   return address.port;
 }

@@ -13,7 +13,8 @@ echo SERVER_PORT=9000
 if sending; then
 	sent=0 answered=0
 	while [ "$sent" -lt "$count" ]; do
-		reply=$(echo hello | ip netns exec client socat -t 5 - SCTP:10.10.0.2:9000) || :
+		# SCTP can't be closed half-way: the association stays open until the answer has come.
+		reply=$({ echo hello && sleep 1; } | ip netns exec client socat -t 5 - SCTP:10.10.0.2:9000) || :
 		[ "$reply" != hello ] || answered=$((answered + 1))
 		sent=$((sent + 1))
 	done

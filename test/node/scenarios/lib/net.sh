@@ -19,19 +19,27 @@ namespace() {
 		fi
 		ip netns add "$name"
 		ip -n "$name" link set lo up
-		# No router solicitations, neighbour probes and address checks among the counted packets.
-		ip netns exec "$name" sysctl -q -w net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 \
-			net.ipv6.conf.default.router_solicitations=0
 	done
 }
 
-# link NETNS1 IF1 ADDRESS1 NETNS2 IF2 ADDRESS2: a veth pair with an IPv4 address at each end.
+# link NETNS1 IF1 ADDRESS1 NETNS2 IF2 ADDRESS2: a veth pair with an IPv4 address ("-": none) at each end.
+# Both know the other's hardware address beforehand, so that no ARP is among the counted packets.
 link() {
-	ip link add "$2" netns "$1" type veth peer name "$5" netns "$4"
-	[ "$3" = - ] || ip -n "$1" address add "$3" dev "$2"
-	[ "$6" = - ] || ip -n "$4" address add "$6" dev "$5"
-	ip -n "$1" link set "$2" up
-	ip -n "$4" link set "$5" up
+	pairs=$((${pairs:-0} + 1))
+	mac1=02:00:00:00:$(printf %02x "$pairs"):01
+	mac2=02:00:00:00:$(printf %02x "$pairs"):02
+	ip link add "$2" netns "$1" address "$mac1" type veth peer name "$5" netns "$4" address "$mac2"
+	set_up "$1" "$2" "$3" "${6%/*}" "$mac2"
+	set_up "$4" "$5" "$6" "${3%/*}" "$mac1"
+}
+
+# set_up NETNS INTERFACE ADDRESS NEIGHBOUR MAC
+set_up() {
+	{
+		echo "link set $2 up"
+		[ "$3" = - ] || echo "address add $3 dev $2"
+		[ "$3" = - ] || [ "$4" = - ] || echo "neighbour replace $4 lladdr $5 dev $2 nud permanent"
+	} | ip -n "$1" -batch -
 }
 
 # client (10.10.0.1, fd10::1, eth-client) -- server (10.10.0.2, fd10::2, eth-server)
@@ -40,26 +48,25 @@ build_pair() {
 	link client eth-client 10.10.0.1/24 server eth-server 10.10.0.2/24
 	ip -n client address add fd10::1/64 dev eth-client nodad
 	ip -n server address add fd10::2/64 dev eth-server nodad
-	neighbours client eth-client server eth-server 10.10.0.1 10.10.0.2
 }
 
 # neighbours NETNS1 IF1 NETNS2 IF2 ADDRESS1 ADDRESS2: fixed ARP entries, so that traffic is the scenario's own only.
 neighbours() {
-	mac1=$(ip netns exec "$1" cat "/sys/class/net/$2/address")
-	mac2=$(ip netns exec "$3" cat "/sys/class/net/$4/address")
+	mac1=$(ip -n "$1" -oneline link show dev "$2" | sed 's/.*ether \([^ ]*\).*/\1/')
+	mac2=$(ip -n "$3" -oneline link show dev "$4" | sed 's/.*ether \([^ ]*\).*/\1/')
 	ip -n "$1" neighbour replace "$6" lladdr "$mac2" dev "$2" nud permanent
 	ip -n "$3" neighbour replace "$5" lladdr "$mac1" dev "$4" nud permanent
 }
 
 # fact_netns KEY NETNS: KEY_NETNS=inode number
 fact_netns() {
-	echo "$1_NETNS=$(ip netns exec "$2" readlink /proc/self/ns/net | tr -dc 0-9)"
+	echo "$1_NETNS=$(stat -L -c %i "/run/netns/$2")"
 }
 
 # fact_interface KEY NETNS INTERFACE: KEY_INTERFACE, KEY_IFINDEX
 fact_interface() {
 	echo "$1_INTERFACE=$3"
-	echo "$1_IFINDEX=$(ip netns exec "$2" cat "/sys/class/net/$3/ifindex")"
+	echo "$1_IFINDEX=$(ip -n "$2" -oneline link show dev "$3" | cut -d : -f 1)"
 }
 
 facts_pair() {
@@ -122,8 +129,6 @@ build_routed() {
 	namespace client router server
 	link client eth-client 10.20.0.1/24 router eth-to-client 10.20.0.254/24
 	link router eth-to-server 10.30.0.254/24 server eth-server 10.30.0.1/24
-	neighbours client eth-client router eth-to-client 10.20.0.1 10.20.0.254
-	neighbours router eth-to-server server eth-server 10.30.0.254 10.30.0.1
 	ip netns exec router sysctl -q -w net.ipv4.ip_forward=1
 	ip -n client route add default via 10.20.0.254
 	ip -n server route add default via 10.30.0.254
