@@ -5,8 +5,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Progress, type VSCodeInstall, installVSCode, run } from './vscodeInstall.ts';
 
+/** What the title of every window ends with once the user settings are in force. */
+export const windowTitleEnd = 'Packet Trail';
+
 /** User settings of every server here: no questions, no network, nothing that moves. */
 const baseSettings: Readonly<Record<string, unknown>> = {
+  // Tells that the window has read these settings: see Workbench.settled.
+  'window.title': '${activeEditorShort}${separator}${rootName}${separator}' + windowTitleEnd,
   'security.workspace.trust.enabled': false,
   'telemetry.telemetryLevel': 'off',
   'update.mode': 'none',
@@ -118,7 +123,7 @@ async function launch(
       ...['-c', guard, 'vscode-server'],
       ...[process.execPath, ...common],
       ...['--host', '127.0.0.1', '--port', String(options.port ?? 0)],
-      ...['--without-connection-token', '--telemetry-level', 'off'],
+      ...['--disable-workspace-trust', '--without-connection-token', '--telemetry-level', 'off'],
     ],
     // A group of its own, so that everything it starts can be ended with it.
     { stdio: 'pipe', detached: true, env: { ...environment(), ...options.env } },

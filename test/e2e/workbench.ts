@@ -6,7 +6,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser, Frame, Locator, Page } from 'playwright-core';
 import { startBrowser } from './browser.ts';
-import type { VSCodeServer } from './vscodeServer.ts';
+import { type VSCodeServer, windowTitleEnd } from './vscodeServer.ts';
 
 /** One of VS Code's own colour themes of each kind: its name in the theme picker and the class that the window then wears. */
 const themes = {
@@ -88,8 +88,24 @@ export class Workbench {
     await this.settled();
   }
 
-  /** Waits until VS Code says that it has started and that the extensions are known, and nothing in the window is loading. */
+  /**
+   * Waits until VS Code has started, the user settings are in force, the extensions are known, and nothing is loading.
+   * A window that came up without the settings, because the server was late with the file, is loaded once more.
+   */
   async settled(): Promise<void> {
+    await this.started();
+    const inForce = (): Promise<unknown> =>
+      this.page.waitForFunction((end) => document.title.endsWith(end), windowTitleEnd, { timeout: 10_000 });
+    try {
+      await inForce();
+    } catch {
+      await this.page.reload();
+      await this.started();
+      await inForce();
+    }
+  }
+
+  private async started(): Promise<void> {
     await this.page.locator('.monaco-workbench .part.statusbar').waitFor({ timeout: 60_000 });
     await this.page.waitForFunction(
       () =>
@@ -125,9 +141,24 @@ export class Workbench {
 
   /** Waits until the palette offers this command. */
   async waitForCommand(label: string): Promise<void> {
-    await this.openPalette(label);
-    await this.row(label).first().waitFor();
+    await this.offer(label);
     await this.dismiss();
+  }
+
+  /** Opens the palette on a command. Its list is made when it opens, so it is opened anew until the command is enabled. */
+  private async offer(label: string): Promise<Locator> {
+    const deadline = Date.now() + (this.options.timeoutMs ?? 30_000);
+    for (;;) {
+      await this.openPalette(label);
+      const row = this.row(label).first();
+      const found = await row.waitFor({ timeout: 2000 }).then(
+        () => true,
+        () => false,
+      );
+      if (found) return row;
+      await this.dismiss();
+      if (Date.now() > deadline) throw new Error(`the palette does not offer "${label}"`);
+    }
   }
 
   private async openPalette(text: string): Promise<void> {
@@ -138,8 +169,7 @@ export class Workbench {
 
   /** Runs a command by the label that the palette shows for it ("Packet Trail: Start Trace"). */
   async runCommand(label: string): Promise<void> {
-    await this.openPalette(label);
-    await this.row(label).first().click();
+    await (await this.offer(label)).click();
     // The palette is over when it is hidden, or shows what the command asks.
     await this.page.waitForFunction((text) => {
       const widget = document.querySelector<HTMLElement>('.quick-input-widget');
