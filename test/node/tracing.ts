@@ -102,8 +102,10 @@ export async function trace(
       look();
     });
   const attached = (): boolean => {
-    const { done = 0, total = 1 } = phases.get('attach') ?? {};
-    return phases.has('live') && (options.first === true || done >= total);
+    const live = phases.get('live');
+    if (!live) return false;
+    const done = Math.max(live.done, phases.get('attach')?.done ?? 0);
+    return options.first === true || done >= live.total;
   };
   await wait(attached, 'its hooks were attached');
   return {
