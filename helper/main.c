@@ -162,9 +162,14 @@ static int choose(struct trace *trace)
 		return -1;
 	say("functions: %zu to hook, %zu skipped: chosen by BTF", trace->functions.count,
 	    trace->functions.skipped_count);
-	if (trace->functions.count || trace->options.task == TASK_LIST)
+	if (trace->options.task == TASK_LIST)
 		return 0;
-	complain("no function to hook: --function: --list-hooks shows what there is");
+	for (size_t i = 0; i < trace->functions.count; i++)
+		if (!trace->functions.items[i].quiet)
+			return 0;
+	complain("no function to hook: %s: --list-hooks shows what there is",
+		 trace->options.functions.count ? trace->options.functions.items[0]
+						: "--exclude leaves none");
 	return -1;
 }
 
