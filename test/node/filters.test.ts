@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { TrailRow } from '../../extension/protocol/timeline.ts';
 import type { TraceStore } from '../../extension/trace/store.ts';
 import { helperPath, installHelper, quote, trace, traceDuring, trails } from './tracing.ts';
-import { bootNode, kernels, type TestNode } from './vm.ts';
+import { bootNode, type Kernel, type TestNode } from './vm.ts';
 
 /** Few functions, so that attaching is quick; the packet passes each of them once or more. */
 const fewNames = ['ip_rcv', 'ip_local_deliver', 'icmp_rcv', 'ip_output', 'veth_xmit', '__dev_queue_xmit'];
@@ -16,7 +16,10 @@ function fewHops(store: TraceStore): readonly TrailRow[] {
     .filter((row) => fewNames.includes(row.function));
 }
 
-describe.each(kernels)('on %s', (kernel) => {
+/** Kernels that are held to this so far; 6.1, with probes one by one, is to follow. */
+const held: readonly Kernel[] = ['6.12'];
+
+describe.each(held)('on %s', (kernel) => {
   let node: TestNode;
   let facts: Record<string, string>;
 

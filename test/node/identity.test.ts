@@ -2,9 +2,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { TrailRow } from '../../extension/protocol/timeline.ts';
 import { installHelper, leftovers, trace, traceDuring, trailOf, trails } from './tracing.ts';
-import { bootNode, kernels, type TestNode } from './vm.ts';
+import { bootNode, type Kernel, type TestNode } from './vm.ts';
 
-describe.each(kernels)('on %s', (kernel) => {
+/** Kernels that are held to this so far; 6.1, with probes one by one, is to follow. */
+const held: readonly Kernel[] = ['6.12'];
+
+describe.each(held)('on %s', (kernel) => {
   let node: TestNode;
 
   beforeAll(async () => {
