@@ -115,10 +115,15 @@ describe('Packet Trail in VS Code', () => {
   test('the order of its functions is the one that ftrace recorded', async () => {
     const theirs = await record.read('ping');
     const ours = trail.map((row) => row.function).filter((name) => record.functions.has(name));
-    expect(theirs.length).toBeGreaterThan(8);
-    // The packet is followed from the first function where its header can be matched.
-    expect(theirs.slice(-ours.length)).toEqual(ours);
-    expect(theirs.length - ours.length).toBeLessThanOrEqual(2);
+    // Where both hook one function the kernel may skip either ("missed"), so that each record may have holes; functions that
+    // both saw once must come in the same order.
+    const once = (names: readonly string[], name: string): boolean => names.indexOf(name) === names.lastIndexOf(name);
+    const shared = ours.filter((name) => theirs.includes(name) && once(ours, name) && once(theirs, name));
+    expect(shared.length).toBeGreaterThanOrEqual(5);
+    expect(theirs.filter((name) => shared.includes(name))).toEqual(shared);
+    // What they saw and we didn't can only be what came before the filter could match.
+    const unseen = theirs.filter((name) => !ours.includes(name));
+    expect(unseen.length).toBeLessThanOrEqual(2);
   });
 
   // The first look at a tree makes its index: some ten thousand files.

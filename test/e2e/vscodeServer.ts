@@ -97,9 +97,13 @@ async function launch(
   options: VSCodeServerOptions,
 ): Promise<VSCodeServer> {
   const settingsFile = join(data, 'data', 'User', 'settings.json');
+  const machineSettingsFile = join(data, 'data', 'Machine', 'settings.json');
   const writeSettings = async (settings: Readonly<Record<string, unknown>>): Promise<void> => {
-    await mkdir(dirname(settingsFile), { recursive: true });
-    await writeFile(settingsFile, `${JSON.stringify(settings, undefined, 2)}\n`);
+    // Settings of the machine scope count in the machine's own file only.
+    for (const file of [settingsFile, machineSettingsFile]) {
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, `${JSON.stringify(settings, undefined, 2)}\n`);
+    }
   };
   await writeSettings({ ...baseSettings, ...options.settings });
 

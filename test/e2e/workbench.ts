@@ -233,11 +233,19 @@ export class Workbench {
   /** Answers VS Code's file dialog, which is a path box in the browser, and its question about an existing file with yes. */
   async enterPath(path: string): Promise<void> {
     await this.quickInputBox.waitFor();
-    await this.quickInputBox.fill(path);
-    // The dialog looks the path up first; OK acts on what it has found by then.
-    await this.page.waitForFunction(
-      () => document.querySelector('.quick-input-widget .quick-input-progress.active') === null,
-    );
+    const settled = (): Promise<unknown> =>
+      // The dialog looks a path up first, its own proposal, too; OK acts on what it has found by then.
+      this.page.waitForFunction(() => {
+        const box = document.querySelector<HTMLInputElement>('.quick-input-widget input');
+        const busy = document.querySelector('.quick-input-widget .quick-input-progress.active');
+        return box?.value.startsWith('/') === true && busy === null;
+      });
+    await settled();
+    // Its proposal may still come in over what was typed.
+    while ((await this.quickInputBox.inputValue()) !== path) {
+      await this.quickInputBox.fill(path);
+      await settled();
+    }
     await this.quickInput.locator('.quick-input-action .monaco-button', { hasText: /^OK$/ }).first().click();
   }
 
