@@ -137,13 +137,15 @@ describe('Packet Trail in VS Code', () => {
   test('a saved trace shows the same after it was closed and opened again', async () => {
     await workbench.runCommand('Packet Trail: Stop Trace');
     await workbench.runCommand('Packet Trail: Show Trace');
-    const before = await timeline.until('an ended trace', (model) => model.summary?.status === 'ended');
+    const shows = (model: { readonly lanes: readonly Lane[] }): boolean =>
+      model.lanes.some(({ id }) => id === dropped.id);
+    const before = await timeline.until('an ended trace', (model) => model.summary?.status === 'ended' && shows(model));
     await workbench.runCommand('Packet Trail: Save Trace As…');
     await workbench.enterPath(join(folder, 'dropped-ping.pkttrail'));
     await workbench.notification(/Saved dropped-ping\.pkttrail/);
     await workbench.closeAllEditors();
     await workbench.openFile('dropped-ping.pkttrail');
-    const after = await timeline.until('the saved trace', (model) => model.summary?.status === 'file');
+    const after = await timeline.until('the saved trace', (model) => model.summary?.status === 'file' && shows(model));
     for (const figure of ['events', 'packets', 'drops', 'lost', 'durationNs', 'startMs'] as const)
       expect(after.summary?.[figure]).toBe(before.summary?.[figure]);
     const again = after.lanes.find((lane) => lane.id === dropped.id);
