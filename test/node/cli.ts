@@ -5,7 +5,7 @@ import { bootNode, kernels, type Kernel } from './vm.ts';
 const usage = `Usage: npm run node -- [--kernel VERSION] [--port PORT] [--memory MIB] [--scenario "NAME ARGUMENTS"]
        npm run node -- --list
 
-  --kernel VERSION   ${kernels.join(' or ')} (default 6.12)
+  --kernel VERSION   one of ${kernels.join(', ')} (default 6.12)
   --port PORT        port on 127.0.0.1 that leads to the node's sshd (default: a free one)
   --memory MIB       the node's memory (default 1024)
   --scenario "..."   run a scenario once the node is up, for example "demo" or "nft-drop icmp 10"
@@ -40,7 +40,8 @@ function options(): {
     },
   });
   const kernel = kernels.find((known) => known === values.kernel);
-  if (!kernel) throw new UsageError(`there is no node with kernel '${values.kernel}': choose ${kernels.join(' or ')}`);
+  if (!kernel)
+    throw new UsageError(`there is no node with kernel '${values.kernel}': choose one of ${kernels.join(', ')}`);
   return {
     kernel,
     list: values.list,

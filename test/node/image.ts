@@ -7,9 +7,37 @@ import { dirname, join, relative, sep } from 'node:path';
 import { cacheDirectory, output, run, type Log } from './command.ts';
 import { cpio, type CpioEntry } from './cpio.ts';
 
-/** The kernels that nodes can be booted with, named by their series. */
-export type Kernel = '6.1' | '6.12';
-export const kernels: readonly Kernel[] = ['6.1', '6.12'];
+/** The kernels that nodes can be booted with, named by their series, and by their machine where it isn't x86-64. */
+export type Kernel = '5.10' | '6.1' | '6.12' | '7.2' | '6.12-arm64';
+
+/** Processors in Debian's words. */
+export type Architecture = 'amd64' | 'arm64';
+
+interface KernelPackages {
+  /** amd64 when not given. */
+  readonly architecture?: Architecture;
+  /** The suite that has the series' newest kernel, and its source. */
+  readonly suite: string;
+  /** Glob of the package that has the kernel itself; what follows "linux-image-" or "linux-binary-" is the release. */
+  readonly kernel: string;
+  /** The packages that bring the modules, where these are others. */
+  readonly modules?: (release: string) => readonly string[];
+}
+
+export const kernelPackages: Readonly<Record<Kernel, KernelPackages>> = {
+  '5.10': { suite: 'bullseye-security', kernel: 'linux-image-5.10.0-*-cloud-amd64' },
+  '6.1': { suite: 'bookworm-security', kernel: 'linux-image-6.1.0-*-cloud-amd64' },
+  '6.12': { suite: 'bookworm-security', kernel: 'linux-image-6.12.*+deb12-cloud-amd64' },
+  '7.2': {
+    suite: 'sid',
+    kernel: 'linux-binary-7.2.*-cloud-amd64',
+    modules: (release) => [`linux-modules-${release}`, `linux-base-${release}`],
+  },
+  '6.12-arm64': { architecture: 'arm64', suite: 'trixie-security', kernel: 'linux-image-6.12.*-cloud-arm64' },
+};
+export const kernels = Object.keys(kernelPackages) as readonly Kernel[];
+
+export const architectureOf = (kernel: Kernel): Architecture => kernelPackages[kernel].architecture ?? 'amd64';
 
 /** A node's image on this machine's disk. */
 export interface Image {
@@ -42,13 +70,6 @@ interface PackageFile {
 const here = import.meta.dirname;
 export const debianScript = join(here, '..', 'setup', 'debian.sh');
 const rootFiles = join(here, 'root');
-
-/** The suite whose kernels and kernel sources are used: Debian 12's updates, where the newest of both series are. */
-export const kernelSuite = 'bookworm-security';
-const kernelPattern: Record<Kernel, string> = {
-  '6.1': 'linux-image-6.1.0-*-cloud-amd64',
-  '6.12': 'linux-image-6.12.*+deb12-cloud-amd64',
-};
 
 /** pwru, the independent record of a packet's way, is first in this release, and its libc must be the node's. */
 const userlandSuite = 'trixie';
@@ -84,7 +105,8 @@ const unwantedModules =
 const freshMs = 7 * 24 * 3600_000;
 
 const nodeCache = (): string => join(cacheDirectory(), 'node');
-const userlandArchive = (recipe: string): string => join(nodeCache(), `userland-${recipe}`, 'userland.cpio');
+const userlandArchive = (recipe: string, architecture: Architecture): string =>
+  join(nodeCache(), `userland-${recipe}-${architecture}`, 'userland.cpio');
 
 /**
  * The image for a kernel: from the cache, or made from the newest packages when there is none, when it is a week old,
@@ -112,7 +134,7 @@ export async function nodeImage(
     await fs.utimes(current.image.manifestFile, new Date(), new Date());
     return current.image;
   }
-  const userland = await makeUserland(recipe, log, options.signal);
+  const userland = await makeUserland(recipe, architectureOf(kernel), log, options.signal);
   return makeImage(kernel, packageName, version, recipe, userland, log, options.signal);
 }
 
@@ -148,23 +170,23 @@ function imageIn(folder: string, recipe: string, manifest: Manifest): Image {
     release: manifest.release,
     version: manifest.version,
     vmlinuz: join(folder, 'vmlinuz'),
-    initramfs: [userlandArchive(recipe), join(folder, 'modules.cpio')],
+    initramfs: [userlandArchive(recipe, architectureOf(manifest.kernel)), join(folder, 'modules.cpio')],
     manifestFile: join(folder, 'manifest.json'),
   };
 }
 
 async function newestKernel(kernel: Kernel, signal?: AbortSignal): Promise<[name: string, version: string]> {
-  const list = await run(debianScript, ['list', kernelSuite, 'amd64', kernelPattern[kernel]], { signal });
+  const { suite, kernel: pattern } = kernelPackages[kernel];
+  const list = await run(debianScript, ['list', suite, architectureOf(kernel), pattern], { signal });
   const [name, version] = list.trim().split('\n').at(-1)?.split(' ') ?? [];
-  if (!name || !version) {
-    throw new Error(`Debian's ${kernelSuite} has no package ${kernelPattern[kernel]}: choose another kernel`);
-  }
+  if (!name || !version) throw new Error(`Debian's ${suite} has no package ${pattern}: choose another kernel`);
   return [name, version];
 }
 
 /** Downloads packages into the cache (debian.sh checks them) and unpacks them. */
 async function unpackPackages(
   suite: string,
+  architecture: Architecture,
   names: readonly string[],
   target: string,
   log: Log,
@@ -174,7 +196,7 @@ async function unpackPackages(
   await fs.mkdir(folder, { recursive: true });
   log(`downloading ${names.length === 1 ? (names[0] ?? '') : `${names.length} packages`} of Debian's ${suite}`);
   const started = Date.now();
-  const printed = await run(debianScript, ['download', suite, 'amd64', folder, ...names], { signal });
+  const printed = await run(debianScript, ['download', suite, architecture, folder, ...names], { signal });
   const files = await Promise.all(
     printed
       .trim()
@@ -190,17 +212,22 @@ async function unpackPackages(
   return files;
 }
 
-/** Packs the programs of a node, once for all kernels; gives the packages they are from. */
-async function makeUserland(recipe: string, log: Log, signal?: AbortSignal): Promise<readonly PackageFile[]> {
-  const folder = dirname(userlandArchive(recipe));
+/** Packs the programs of a node, once for all kernels of a processor; gives the packages they are from. */
+async function makeUserland(
+  recipe: string,
+  architecture: Architecture,
+  log: Log,
+  signal?: AbortSignal,
+): Promise<readonly PackageFile[]> {
+  const folder = dirname(userlandArchive(recipe, architecture));
   const packagesFile = join(folder, 'packages.json');
   if (!(await exists(packagesFile))) {
     await atomically(folder, async (partial) => {
       const tree = join(partial, 'tree');
       const names = [...programs, ...libraries];
-      const packages = await unpackPackages(userlandSuite, names, tree, log, signal);
+      const packages = await unpackPackages(userlandSuite, architecture, names, tree, log, signal);
       const whole = join(partial, 'whole');
-      packages.push(...(await unpackPackages(userlandSuite, Object.keys(picked), whole, log, signal)));
+      packages.push(...(await unpackPackages(userlandSuite, architecture, Object.keys(picked), whole, log, signal)));
       for (const path of Object.values(picked).flat()) await fs.rename(join(whole, path), join(tree, path));
       await fs.rm(whole, { recursive: true });
       const missing = await missingLibraries(tree);
@@ -210,7 +237,7 @@ async function makeUserland(recipe: string, log: Log, signal?: AbortSignal): Pro
         );
       }
       log('packing the node’s programs');
-      await pack(await userlandEntries(tree), join(partial, 'userland.cpio'));
+      await pack(await userlandEntries(tree, await busyboxApplets()), join(partial, 'userland.cpio'));
       await fs.rm(tree, { recursive: true });
       await fs.writeFile(join(partial, 'packages.json'), JSON.stringify(packages, undefined, 2));
     });
@@ -228,14 +255,20 @@ async function makeImage(
   signal?: AbortSignal,
 ): Promise<Image> {
   const folder = join(nodeCache(), `${kernel}-${recipe}-${version.replace(/[^\w.+-]/g, '_')}`);
-  const release = packageName.replace(/^linux-image-/, '');
+  const release = packageName.replace(/^linux-(image|binary)-/, '');
+  const { suite, modules: modulesPackages } = kernelPackages[kernel];
   await atomically(folder, async (partial) => {
     const tree = join(partial, 'tree');
-    const packages = await unpackPackages(kernelSuite, [`${packageName}=${version}`], tree, log, signal);
+    const names = [packageName, ...(modulesPackages?.(release) ?? [])];
+    const versions = names.map((name) => `${name}=${version}`);
+    const packages = await unpackPackages(suite, architectureOf(kernel), versions, tree, log, signal);
     log(`packing the modules of ${release}`);
     const modules = await pickModules(tree, join(partial, 'modules'), release, signal);
     await pack(await treeEntries(modules, '', () => true), join(partial, 'modules.cpio'));
-    await fs.rename(join(tree, 'boot', `vmlinuz-${release}`), join(partial, 'vmlinuz'));
+    await fs.rename(
+      await onePath(tree, `boot/vmlinuz-${release}`, `usr/lib/modules/${release}/vmlinuz`),
+      join(partial, 'vmlinuz'),
+    );
     await fs.rm(tree, { recursive: true });
     await fs.rm(modules, { recursive: true });
     const manifest: Manifest = {
@@ -259,6 +292,8 @@ async function makeImage(
 
 /** Copies the wanted modules and all they depend on into `target`, unpacked, with their indexes; gives `target`. */
 async function pickModules(tree: string, target: string, release: string, signal?: AbortSignal): Promise<string> {
+  // depmod looks below lib/, where newer packages have nothing.
+  if (!(await exists(join(tree, 'lib')))) await fs.symlink('usr/lib', join(tree, 'lib'));
   await run('depmod', ['-b', tree, release], { signal });
   const from = join(tree, 'lib', 'modules', release);
   const to = join(target, 'usr', 'lib', 'modules', release);
@@ -286,7 +321,18 @@ async function pickModules(tree: string, target: string, release: string, signal
   return target;
 }
 
-async function userlandEntries(tree: string): Promise<CpioEntry[]> {
+/** The names that busybox goes by, asked from this machine's own, since the node's may be for another processor. */
+async function busyboxApplets(): Promise<string[]> {
+  return (await run('busybox', ['--list'])).trim().split('\n');
+}
+
+/** The first of these paths that is there. */
+async function onePath(tree: string, ...paths: readonly string[]): Promise<string> {
+  for (const path of paths) if (await exists(join(tree, path))) return join(tree, path);
+  throw new Error(`the kernel's package has neither ${paths.join(' nor ')}: teach test/node/image.ts where it is now`);
+}
+
+async function userlandEntries(tree: string, applets: readonly string[]): Promise<CpioEntry[]> {
   const entries: CpioEntry[] = [];
   for (const path of ['bin', 'sbin', 'lib', 'lib64']) {
     entries.push({ type: 'symlink', path, mode: 0o777, target: `usr/${path}` });
@@ -306,7 +352,7 @@ async function userlandEntries(tree: string): Promise<CpioEntry[]> {
   entries.push(...kept.filter((entry) => !known.has(entry.path)));
   const names = new Set(kept.map((entry) => entry.path.split('/').at(-1)));
   // busybox fills in for what the packages don't bring, and never hides it.
-  for (const applet of (await run(join(tree, 'usr', 'bin', 'busybox'), ['--list'])).trim().split('\n')) {
+  for (const applet of applets) {
     if (!names.has(applet))
       entries.push({ type: 'symlink', path: `usr/bin/${applet}`, mode: 0o777, target: 'busybox' });
   }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createHash } from 'node:crypto';
 import { run, type Log } from './command.ts';
 import { atomically, exists } from './image.ts';
+import type { TestNode } from './vm.ts';
 
 /** Compiles what isn't compiled yet and gives the folder of the objects: build/node-programs/HASH/NAME.bpf.o. */
 export async function nodePrograms(log: Log, signal?: AbortSignal): Promise<string> {
@@ -17,12 +18,41 @@ export async function nodePrograms(log: Log, signal?: AbortSignal): Promise<stri
   await atomically(folder, async (partial) => {
     for (const name of names) {
       const object = join(partial, name.replace(/\.c$/, '.o'));
-      // The node is x86-64 whatever this machine is; -g for BTF, by which hooks on the programs are made.
-      const flags = ['-O2', '-g', '-Wall', '-Wextra', '-Werror', '-target', 'bpf'];
+      // -g for BTF, by which hooks on the programs are made; one has none, to see what becomes of it.
+      const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-target', 'bpf'];
+      if (!name.startsWith('stripped.')) flags.push('-g');
       await run('clang', [...flags, ...(await systemHeaders()), '-c', join(sources, name), '-o', object], { signal });
     }
   });
   return folder;
+}
+
+/** Compiles programs/loader.c, static, for nodes of a machine (x86-64 when not given); gives its path. */
+export async function programLoader(log: Log, machine: TestNode['machine'] = 'x86_64'): Promise<string> {
+  const source = join(import.meta.dirname, 'programs', 'loader.c');
+  const hash = createHash('sha256')
+    .update(await fs.readFile(source))
+    .digest('hex')
+    .slice(0, 12);
+  const folder = join(import.meta.dirname, '..', '..', 'build', 'node-programs', `loader-${machine}-${hash}`);
+  if (!(await exists(folder))) {
+    log(`compiling the loader of the node’s BPF programs for ${machine}`);
+    await atomically(folder, async (partial) => {
+      const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-static', ...(await foreignLibraries(machine))];
+      const output = ['-o', join(partial, 'loader')];
+      await run(`${machine}-linux-gnu-gcc`, [source, ...flags, ...output, '-lbpf', '-lelf', '-lz']);
+    });
+  }
+  return join(folder, 'loader');
+}
+
+/** Where the libraries of another machine than this one are; nothing for this one. */
+async function foreignLibraries(machine: TestNode['machine']): Promise<string[]> {
+  if ((await run('uname', ['-m'])).trim() === machine) return [];
+  const script = join(import.meta.dirname, '..', '..', 'helper', 'sysroot.sh');
+  await run(script, [machine]);
+  const sysroot = (await run(script, ['--path', machine])).trim();
+  return ['-isystem', `${sysroot}/usr/include`, `-L${sysroot}/usr/lib/${machine}-linux-gnu`];
 }
 
 /** Debian keeps asm/ in a folder of the architecture, which clang doesn't search for the BPF target. */

@@ -9,7 +9,9 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cacheDirectory, output, run, type Log, type Output } from './command.ts';
 import { cpio, type CpioEntry } from './cpio.ts';
-import { exists, nodeImage, treeEntries, type Image, type Kernel } from './image.ts';
+import { emulatorFor, type Emulator } from './emulator.ts';
+import { architectureOf, exists, nodeImage, treeEntries, type Architecture, type Image, type Kernel } from './image.ts';
+import { keep } from './prune.ts';
 import { nodePrograms } from './programs.ts';
 
 export { kernels, type Kernel } from './image.ts';
@@ -32,6 +34,11 @@ export interface BootOptions {
    * True boots beside others.
    */
   readonly shared?: boolean;
+  /**
+   * Let the node's clock go by what its processors do, a nanosecond an instruction, and with the real one only while they
+   * sleep. What is measured in the node is then a count of instructions, whatever else this machine does.
+   */
+  readonly countInstructions?: boolean;
   /** Milliseconds from the start of the emulator to a working sign-in, 180,000 when not given. */
   readonly bootTimeoutMs?: number;
 }
@@ -49,6 +56,8 @@ export interface TestNode extends AsyncDisposable {
   readonly kernel: Kernel;
   /** As `uname -r` prints it. */
   readonly release: string;
+  /** As `uname -m` prints it. */
+  readonly machine: 'x86_64' | 'aarch64';
   readonly host: '127.0.0.1';
   readonly port: number;
   /** Private key of root, tracer and guest. */
@@ -66,7 +75,7 @@ export interface TestNode extends AsyncDisposable {
   readonly pid: number;
   /** Resolves when the emulator has ended, whatever ended it. */
   readonly exited: Promise<void>;
-  /** Runs a shell command to its end. Rejects when ssh itself fails. */
+  /** Runs a shell command to its end. Rejects when the node is gone, with its console's panic. */
   exec(command: string, options?: ExecOptions): Promise<Output>;
   /** Copies a file into the node, owned by root. `mode` in octal digits, "755" when not given. */
   upload(localPath: string, remotePath: string, mode?: string): Promise<void>;
@@ -74,7 +83,32 @@ export interface TestNode extends AsyncDisposable {
   spawn(command: string, user?: Exclude<User, 'locked'>): ChildProcessWithoutNullStreams;
   /** Runs scenarios/NAME.sh in the node; gives the facts that it printed as KEY=VALUE lines. */
   scenario(name: string, ...args: readonly (string | number)[]): Promise<Record<string, string>>;
+  /** Why the node can't be used any longer, with its console's panic; undefined while it answers. */
+  failure(): Promise<string | undefined>;
   stop(): Promise<void>;
+}
+
+/** How each processor is emulated. */
+const emulations: Readonly<Record<Architecture, Emulation>> = {
+  amd64: {
+    machine: 'x86_64',
+    options: ['-cpu', 'max'],
+    // Some kernels find the emulated CPUs' counters apart, and then ask a device for each time stamp; they are one counter.
+    parameters: 'console=ttyS0 tsc=reliable',
+  },
+  arm64: {
+    machine: 'aarch64',
+    // The architected way of signing pointers costs half of the emulator's time.
+    options: ['-M', 'virt', '-cpu', 'max,pauth-impdef=on'],
+    parameters: 'console=ttyAMA0',
+  },
+};
+
+interface Emulation {
+  readonly machine: TestNode['machine'];
+  readonly options: readonly string[];
+  /** For the kernel. */
+  readonly parameters: string;
 }
 
 /** flock's exit status when somebody else holds the lock; qemu's own are 0 and 1. */
@@ -85,6 +119,7 @@ export async function bootNode(options: BootOptions): Promise<TestNode> {
   const { kernel, signal } = options;
   const log = options.log ?? (() => undefined);
   const image = await nodeImage(kernel, log, { signal });
+  for (const file of [image.manifestFile, ...image.initramfs]) await keep(dirname(file), /^(userland-|\d+\.\d+-)/);
   const programs = await nodePrograms(log, signal);
   await removeLeftovers();
   // Short: a control socket's path must fit in 108 bytes.
@@ -193,9 +228,11 @@ async function writeInitramfs(folder: string, image: Image, programs: string, se
   return path;
 }
 
-interface Emulator {
+interface Running {
   readonly port: number;
   readonly pid: number;
+  /** Name and version of the emulator. */
+  readonly name: string;
   readonly startedMs: number;
   readonly exited: Promise<void>;
   readonly hasExited: () => boolean;
@@ -210,16 +247,22 @@ async function startEmulator(
   folder: string,
   options: BootOptions,
   log: Log,
-): Promise<Emulator> {
+): Promise<Running> {
+  const emulator = await emulatorFor(architectureOf(image.kernel), log, options.signal);
   const lock = join(cacheDirectory(), 'vm.lock');
   let waiting = false;
   for (let tries = 1; ;) {
     options.signal?.throwIfAborted();
     const port = await freePort(options.port);
-    const qemu = qemuArguments(image, initramfs, folder, port, options.memoryMiB ?? 1024);
+    const qemu = qemuArguments(emulator, image, initramfs, folder, port, options);
     // --no-fork: the emulator itself holds the lock, so the lock ends with it.
     const locked = options.shared ? qemu : ['flock', '--nonblock', '--no-fork', '-E', `${lockIsHeld}`, lock, ...qemu];
-    const started = await launch(['setpriv', '--pdeathsig', 'KILL', ...locked], port, folder);
+    const started = await launch(
+      ['setpriv', '--pdeathsig', 'KILL', ...locked],
+      port,
+      folder,
+      `QEMU ${emulator.version}`,
+    );
     if (typeof started === 'object') return started;
     if (started === lockIsHeld) {
       if (!waiting) log('waiting for another node on this machine to stop');
@@ -230,18 +273,32 @@ async function startEmulator(
     const said = (await fs.readFile(join(folder, 'qemu.log'), 'utf8')).trim();
     // Somebody else may take a free port between the look and the use.
     if (options.port === undefined && said.includes('host forwarding') && tries++ < 5) continue;
-    throw new Error(`the emulator qemu-system-x86_64 ended at once: ${said || `exit status ${started}`}`);
+    throw new Error(`QEMU ${emulator.version} ended at once: ${said || `exit status ${started}`}`);
   }
 }
 
-function qemuArguments(image: Image, initramfs: string, folder: string, port: number, memoryMiB: number): string[] {
+function qemuArguments(
+  emulator: Emulator,
+  image: Image,
+  initramfs: string,
+  folder: string,
+  port: number,
+  boot: BootOptions,
+): string[] {
+  const { options, parameters } = emulations[architectureOf(image.kernel)];
+  // Instructions are counted by one thread only.
+  const threads = emulator.threads && !boot.countInstructions ? 'multi' : 'single';
   return [
-    'qemu-system-x86_64',
-    ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', `${memoryMiB}`],
+    emulator.program,
+    ...emulator.options,
+    ...options,
+    ...['-accel', `tcg,thread=${threads}`],
+    ...(boot.countInstructions ? ['-icount', 'shift=0,sleep=on'] : []),
+    ...['-smp', '2', '-m', `${boot.memoryMiB ?? 1024}`],
     ...['-display', 'none', '-monitor', 'none', '-parallel', 'none', '-no-reboot', '-nodefaults'],
     ...['-serial', `file:${join(folder, 'serial.log')}`],
     ...['-kernel', image.vmlinuz, '-initrd', initramfs],
-    ...['-append', 'console=ttyS0 mitigations=off quiet panic=-1'],
+    ...['-append', `${parameters} mitigations=off quiet panic=-1`],
     // restrict: nothing in the node reaches beyond this machine's loopback.
     ...['-netdev', `user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:${port}-10.0.2.15:22`],
     ...['-device', 'virtio-net-pci,netdev=net0,romfile='],
@@ -249,12 +306,16 @@ function qemuArguments(image: Image, initramfs: string, folder: string, port: nu
 }
 
 /** Starts the emulator; gives it once it runs, or its exit status when it ended before. */
-async function launch(command: readonly string[], port: number, folder: string): Promise<Emulator | number> {
+async function launch(
+  command: readonly string[],
+  port: number,
+  folder: string,
+  name: string,
+): Promise<Running | number> {
   const [program = '', ...args] = command;
   const qemuLog = await fs.open(join(folder, 'qemu.log'), 'w');
   const startedMs = performance.now();
   const child = spawn(program, args, { stdio: ['ignore', qemuLog.fd, qemuLog.fd] });
-  await qemuLog.close();
   let ended = false;
   let how = '';
   const exited = new Promise<number>((resolve, reject) => {
@@ -270,6 +331,8 @@ async function launch(command: readonly string[], port: number, folder: string):
   });
   const killOnExit = (): void => void child.kill('SIGKILL');
   process.once('exit', killOnExit);
+  // Not before: one that ends at once, as it does while somebody holds the lock, would end unheard.
+  await qemuLog.close();
   const over = exited.then(
     () => undefined,
     () => undefined,
@@ -283,6 +346,7 @@ async function launch(command: readonly string[], port: number, folder: string):
   }
   return {
     port,
+    name,
     pid: child.pid ?? -1,
     startedMs,
     exited: over,
@@ -356,7 +420,7 @@ function hostBlock(folder: string, kernel: Kernel, port: number, user: User): st
 }
 
 /** Gives the milliseconds from the emulator's start until a command ran. */
-async function waitForSsh(emulator: Emulator, folder: string, options: BootOptions): Promise<number> {
+async function waitForSsh(emulator: Running, folder: string, options: BootOptions): Promise<number> {
   const limit = options.bootTimeoutMs ?? 180_000;
   const elapsed = (): number => performance.now() - emulator.startedMs;
   let last = 'the node did not say that it is ready';
@@ -376,12 +440,27 @@ async function waitForSsh(emulator: Emulator, folder: string, options: BootOptio
   throw new Error(`the node did not boot in ${limit / 1000} s: ${last}. ${await consoleTail(folder)}`);
 }
 
+/** How a kernel begins to tell that it can't go on. */
+const trouble = /\b(BUG: |Oops|RIP: |Kernel panic|Unable to handle|Internal error|general protection fault)/;
+
+/** The first line in which the kernel tells of trouble. */
+async function firstTrouble(folder: string): Promise<string | undefined> {
+  const serial = await fs.readFile(join(folder, 'serial.log'), 'utf8').catch(() => '');
+  return serial
+    .split('\n')
+    .find((line) => trouble.test(line))
+    ?.trim();
+}
+
+/** The console from the kernel's first trouble on, else its last lines. */
 async function consoleTail(folder: string): Promise<string> {
   const serial = await fs.readFile(join(folder, 'serial.log'), 'utf8').catch(() => '');
-  const tail = serial.trim().split('\n').slice(-20).join('\n');
+  const lines = serial.trim().split('\n');
+  const first = lines.findIndex((line) => trouble.test(line));
+  const tail = (first < 0 ? lines.slice(-20) : lines.slice(first, first + 60)).join('\n');
   const said = (await fs.readFile(join(folder, 'qemu.log'), 'utf8').catch(() => '')).trim();
   const emulator = said ? `The emulator said: ${said}. ` : '';
-  return emulator + (tail ? `Its console ended with:\n${tail}` : 'Its console is empty.');
+  return emulator + (tail ? `Its console ${first < 0 ? 'ended with' : 'says'}:\n${tail}` : 'Its console is empty.');
 }
 
 /** `master`: start or use one connection that all commands share, since signing in is slow in an emulated machine. */
@@ -397,6 +476,7 @@ class RunningNode implements TestNode {
   readonly host = '127.0.0.1';
   readonly kernel: Kernel;
   readonly release: string;
+  readonly machine: TestNode['machine'];
   readonly port: number;
   readonly pid: number;
   readonly exited: Promise<void>;
@@ -408,13 +488,14 @@ class RunningNode implements TestNode {
 
   constructor(
     image: Image,
-    private readonly emulator: Emulator,
+    private readonly emulator: Running,
     private readonly folder: string,
     readonly password: string,
     readonly bootMs: number,
   ) {
     this.kernel = image.kernel;
     this.release = image.release;
+    this.machine = emulations[architectureOf(image.kernel)].machine;
     this.port = emulator.port;
     this.pid = emulator.pid;
     this.exited = emulator.exited;
@@ -430,9 +511,7 @@ class RunningNode implements TestNode {
       ...(options.input !== undefined && { input: options.input }),
       timeoutMs: options.timeoutMs ?? 60_000,
     });
-    if (result.code === 255 && this.emulator.hasExited()) {
-      throw new Error(`the node is gone (${this.emulator.ending()}). ${await consoleTail(this.folder)}`);
-    }
+    if (result.code === 255) await this.#throwIfGone();
     return result;
   }
 
@@ -457,6 +536,27 @@ class RunningNode implements TestNode {
       if (fact?.[1]) facts[fact[1]] = fact[2] ?? '';
     }
     return facts;
+  }
+
+  async failure(): Promise<string | undefined> {
+    try {
+      const { code, stderr } = await this.exec('true', { timeoutMs: 30_000 });
+      if (code === 0) return undefined;
+      return `the node doesn't answer (${stderr.trim() || 'nothing came for 30 s'}). ${await consoleTail(this.folder)}`;
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  /** A kernel that panics ends the emulator a moment after its connections. */
+  async #throwIfGone(): Promise<void> {
+    const ended = await Promise.race([this.exited.then(() => true), sleep(2_000, false)]);
+    if (!ended) return;
+    const first = await firstTrouble(this.folder);
+    throw new Error(
+      `the node is gone: Linux ${this.release} on ${this.emulator.name}, ${this.emulator.ending()}` +
+        `${first === undefined ? '' : `: ${first}`}. ${await consoleTail(this.folder)}`,
+    );
   }
 
   stop(): Promise<void> {

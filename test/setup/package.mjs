@@ -16,15 +16,16 @@ export async function makePackage(directory = root) {
   const vsce = join(root, 'node_modules', '@vscode', 'vsce', 'vsce');
   // The bundles hold every dependency; --allow-missing-repository: the project has no public address yet, and so
   // its README's links stay relative.
-  await run('package', process.execPath, [
-    vsce,
+  const args = [
     'package',
     '--no-dependencies',
     '--allow-missing-repository',
     '--no-rewrite-relative-links',
     '--out',
     file,
-  ]);
+  ];
+  // Its list of files says nothing new; warnings and errors come on standard error.
+  await run('package', process.execPath, [vsce, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
   return file;
 }
 

@@ -7,8 +7,13 @@ set -euo pipefail
 # What it takes to build the helper and the extension.
 build=(make gcc clang llvm clang-format libc6-dev libbpf-dev libelf-dev zlib1g-dev flex bison dpkg-dev
 	debian-archive-keyring)
+# The helper is built for both processors that nodes have.
+case "$(uname -m)" in
+aarch64) build+=(gcc-x86-64-linux-gnu libc6-dev-amd64-cross) ;;
+*) build+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross) ;;
+esac
 # What it takes to boot the test node, run VS Code in Chromium and run the suites.
-test=(qemu-system-x86 cpio kmod busybox-static openssh-client openssh-server openssh-sftp-server
+test=(qemu-system-x86 qemu-system-arm cpio kmod busybox-static openssh-client openssh-server openssh-sftp-server
 	chromium fonts-dejavu-core clangd universal-ctags xz-utils zstd valgrind sudo iproute2 procps
 	g++ python3 ripgrep)
 
@@ -45,15 +50,18 @@ for package in "${wanted[@]}"; do
 done
 [ ${#missing[@]} -gt 0 ] || exit 0
 
+needs_root() {
+	echo "packet-trail: these system packages are missing and installing them needs root:" >&2
+	echo "  apt-get install --no-install-recommends ${missing[*]}" >&2
+	echo "Run that command as root, then try again." >&2
+	exit 1
+}
+
 sudo=()
 if [ "$(id -u)" -ne 0 ]; then
-	if ! command -v sudo >/dev/null; then
-		echo "packet-trail: these system packages are missing and installing them needs root:" >&2
-		echo "  apt-get install --no-install-recommends ${missing[*]}" >&2
-		echo "Run that command as root, then try again." >&2
-		exit 1
-	fi
+	command -v sudo >/dev/null || needs_root
 	echo "packet-trail: installing system packages needs root; sudo may ask for your password." >&2
+	sudo true || needs_root
 	sudo=(sudo)
 fi
 echo "== system packages: ${missing[*]}"

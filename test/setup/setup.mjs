@@ -29,12 +29,18 @@ export class SetupError extends Error {
 export function run(step, program, args, options = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], ...options });
-    child.on('error', (error) => reject(new SetupError(`${step}: ${program} could not be started: ${error.message}`)));
-    child.on('close', (code, signal) =>
-      code === 0
-        ? resolve()
-        : reject(new SetupError(`${step}: "${[program, ...args].join(' ')}" ended with ${code ?? signal}; see above.`)),
-    );
+    // npm says nothing until it is done, which may take minutes.
+    const patience = setInterval(() => say(`${step}: still at work`), 20_000);
+    child.on('error', (error) => {
+      clearInterval(patience);
+      reject(new SetupError(`${step}: ${program} could not be started: ${error.message}`));
+    });
+    child.on('close', (code, signal) => {
+      clearInterval(patience);
+      if (code === 0) resolve();
+      else
+        reject(new SetupError(`${step}: "${[program, ...args].join(' ')}" ended with ${code ?? signal}; see above.`));
+    });
   });
 }
 
@@ -54,7 +60,7 @@ const steps = {
   async helper() {
     if (!existsSync(join(root, 'helper', 'Makefile'))) return;
     say('helper: building');
-    await run('helper', 'make', ['-C', 'helper', '--no-print-directory', '-j2']);
+    await run('helper', 'make', ['-C', 'helper', '--no-print-directory', '-j2', 'both']);
   },
 
   async bundles() {
@@ -101,8 +107,8 @@ function oldestBundle() {
 /** Does these steps in order; `build` stands for all of them. Rejects with a SetupError. */
 export async function setup(names = ['build']) {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  if (major < 20 || (major === 20 && minor < 9))
-    throw new SetupError(`Node.js ${process.versions.node} is too old: install Node.js 20.9 or later.`);
+  if (major < 20 || (major === 20 && minor < 15))
+    throw new SetupError(`Node.js ${process.versions.node} is too old: install Node.js 20.15 or later.`);
   const wanted = names.flatMap((name) => (name === 'build' ? Object.keys(steps) : [name]));
   for (const name of wanted) {
     if (!(name in steps))

@@ -7,12 +7,7 @@
 case "${1:-start}" in
 start) ;;
 stop)
-	stop_demo
-	for name in client router server; do
-		[ -e "/run/netns/$name" ] || continue
-		for pid in $(ip netns pids "$name"); do kill -9 "$pid" 2>/dev/null || :; done
-		ip netns delete "$name"
-	done
+	remove client router server
 	echo RUNNING=no
 	exit 0
 	;;

@@ -9,14 +9,20 @@ stop_demo() {
 	rm -f /run/demo.pid
 }
 
-# namespace NAME…: makes fresh namespaces; what had that name before is gone.
-namespace() {
+# remove NAME…: removes the namespaces that there are of these, with everything that runs in them.
+remove() {
 	stop_demo
 	for name in "$@"; do
-		if [ -e "/run/netns/$name" ]; then
-			for pid in $(ip netns pids "$name"); do kill -9 "$pid" 2>/dev/null || :; done
-			ip netns delete "$name"
-		fi
+		[ -e "/run/netns/$name" ] || continue
+		for pid in $(ip netns pids "$name"); do kill -9 "$pid" 2>/dev/null || :; done
+		ip netns delete "$name"
+	done
+}
+
+# namespace NAME…: makes fresh namespaces; what had that name before is gone.
+namespace() {
+	remove "$@"
+	for name in "$@"; do
 		ip netns add "$name"
 		ip -n "$name" link set lo up
 	done
