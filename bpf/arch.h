@@ -25,10 +25,13 @@
 
 static __always_inline u64 caller_address(struct pt_regs *ctx)
 {
-	u64 address = 0;
+	return read_word(PT_REGS_SP(ctx));
+}
 
-	bpf_probe_read_kernel(&address, sizeof(address), (const void *)PT_REGS_SP(ctx));
-	return address;
+/* Where the kprobe is: the breakpoint has one byte, and what stands in for it says the same. */
+static __always_inline u64 probe_address(struct pt_regs *ctx)
+{
+	return PT_REGS_IP(ctx) - 1;
 }
 
 static __always_inline u64 register_argument(struct pt_regs *ctx, u32 position)
@@ -52,6 +55,12 @@ static __always_inline u64 register_argument(struct pt_regs *ctx, u32 position)
 static __always_inline u64 caller_address(struct pt_regs *ctx)
 {
 	return PT_REGS_RET(ctx);
+}
+
+/* Where the kprobe is. */
+static __always_inline u64 probe_address(struct pt_regs *ctx)
+{
+	return PT_REGS_IP(ctx);
 }
 
 static __always_inline u64 register_argument(struct pt_regs *ctx, u32 position)

@@ -8,60 +8,167 @@
 volatile const __u32 drop_hook = 0;
 volatile const __u32 consume_hook = 0;
 
-/* TP_PROTO(skb, location, reason, …): include/trace/events/skb.h; reason since 5.17 (c504e5c2f964)
+/* This CPU runs a program of a probe, or handles a kprobe: until that goes on, it runs no other. */
+extern const int bpf_prog_active __ksym __weak;
+extern struct kprobe *const current_kprobe __ksym __weak;
+
+/*
+ * Is this the last that will be seen of a packet which ends? Function hooks tell ends, but not in
+ * an interrupt of one; a packet that stayed would be taken for the next one at its address.
  */
-SEC("drop")
-int on_drop(u64 *ctx)
+static __always_inline bool ends_here(void)
+{
+	u64 at, kprobe = 0;
+	int active = 0;
+
+	if (settings.points)
+		return true;
+	if (&bpf_prog_active) {
+		active = *(const int *)bpf_this_cpu_ptr(&bpf_prog_active);
+	} else {
+		at = on_this_cpu(prog_active_at);
+		if (at)
+			bpf_probe_read_kernel(&active, sizeof(active), (const void *)at);
+	}
+	if (&current_kprobe) {
+		kprobe = *(const u64 *)bpf_this_cpu_ptr(&current_kprobe);
+	} else {
+		at = on_this_cpu(current_kprobe_at);
+		if (at)
+			bpf_probe_read_kernel(&kprobe, sizeof(kprobe), (const void *)at);
+	}
+	return active || kprobe;
+}
+
+/*
+ * void skb_release_head_state(struct sk_buff *skb): not every end that passes here has a tracepoint
+ * (__kfree_skb() of TCP; napi_consume_skb() of another CPU's skb on 7.2). Reads the argument as
+ * memory, which is no typed pointer then.
+ */
+SEC("fentry/skb_release_head_state")
+int on_release(u64 *ctx)
 {
 	struct counters *counters = count();
+	u64 skb;
+
+	if (!counters || bpf_probe_read_kernel(&skb, sizeof(skb), &ctx[0]))
+		return 0;
+	if (packet_of(skb) && ends_here())
+		packet_over(skb, counters);
+	return 0;
+}
+
+/* What both tracepoints go on to. */
+enum { END_MATCH, END_SEND, END_PROGRAMS };
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, END_PROGRAMS);
+	__type(key, u32);
+	__type(value, u32);
+} end_programs SEC(".maps");
+
+/* The scratch of the end that this CPU is at. An end may come in an interrupt of another one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} ending SEC(".maps");
+
+static __always_inline u32 *this_ending(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&ending, &zero);
+}
+
+static __always_inline void end_goes_on(void *ctx, struct view *view)
+{
+	u32 *scratch = this_ending();
+
+	if (!scratch)
+		return;
+	view->outer = *scratch;
+	*scratch = view->scratch;
+	bpf_tail_call(ctx, &end_programs, END_SEND);
+}
+
+/* TP_PROTO(skb, location, reason, …): include/trace/events/skb.h; reason since 5.17 (c504e5c2f964)
+ */
+SEC("raw_tp/kfree_skb")
+int on_drop(u64 *ctx)
+{
 	struct view *view = view_of(SCRATCH_DROP);
-	struct packet *packet;
-	u64 skb = ctx[0];
-	struct hit hit = {
-		.skb = skb,
+
+	if (paused || !view)
+		return 0;
+	view->matched = false;
+	view->hit = (struct hit){
+		.skb = ctx[0],
 		.caller = ctx[1],
 		.hook = drop_hook,
 		.flags = EVENT_DROP,
+		.reason = settings.drop_reason ? (u32)ctx[2] : 0,
 	};
+	if (settings.follow && packet_of(ctx[0]))
+		end_goes_on(ctx, view);
+	else
+		bpf_tail_call(ctx, &end_programs, END_MATCH);
+	return 0;
+}
 
-	if (paused || !counters || !view || !read_skb(view, skb))
-		return 0;
-	if (settings.drop_reason)
-		hit.reason = (u32)ctx[2];
-	read_device(view);
-	read_headers(view);
-	packet = packet_of(skb);
-	if (!packet || !settings.follow) {
-		if (!wanted(view) || !filter_matches(view))
-			return 0;
-		if (!packet)
-			packet = packet_born(skb, counters);
-		if (!packet)
-			return 0;
-	}
-	hit.packet = packet->id;
-	send_iface(view, packet);
-	send_event(ctx, view, &hit, counters);
+/* The filter, alone. */
+SEC("end")
+int on_drop_match(u64 *ctx)
+{
+	struct view *view = view_of(SCRATCH_DROP);
+
+	if (view && matches(view, view->hit.skb))
+		end_goes_on(ctx, view);
 	return 0;
 }
 
 /* TP_PROTO(skb, …): include/trace/events/skb.h */
-SEC("tp_btf/consume_skb")
+SEC("raw_tp/consume_skb")
 int on_consume(u64 *ctx)
 {
-	struct counters *counters = count();
 	struct view *view = view_of(SCRATCH_CONSUME);
-	u64 skb = ctx[0];
-	struct packet *packet = packet_of(skb);
-	struct hit hit = {.skb = skb, .hook = consume_hook};
 
-	if (paused || !packet || !counters || !view || !read_skb(view, skb))
+	if (paused || !view || !packet_of(ctx[0]))
 		return 0;
-	read_device(view);
+	view->hit = (struct hit){.skb = ctx[0], .hook = consume_hook};
+	end_goes_on(ctx, view);
+	return 0;
+}
+
+SEC("raw_tp")
+int on_end(u64 *ctx)
+{
+	struct counters *counters = count();
+	u32 *scratch = this_ending();
+	struct view *view = scratch ? view_of(*scratch) : NULL;
+	struct packet *packet;
+	u64 skb;
+
+	if (!counters || !view)
+		return 0;
+	*scratch = view->outer;
+	skb = view->hit.skb;
+	packet = packet_of(skb);
+	if (!read_skb(view, skb))
+		return 0;
 	read_headers(view);
-	hit.packet = packet->id;
-	send_iface(view, packet);
-	send_event(ctx, view, &hit, counters);
+	if (!packet && view->hit.flags & EVENT_DROP)
+		packet = packet_met(view, skb, counters);
+	if (!packet)
+		return 0;
+	read_place(view, packet);
+	if (ends_here())
+		view->hit.flags |= EVENT_FREE;
+	send_event(ctx, view, packet, &view->hit, counters);
+	if (view->hit.flags & EVENT_FREE)
+		packet_over(skb, counters);
 	return 0;
 }
 

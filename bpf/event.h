@@ -9,16 +9,66 @@
 /* Bytes of a packet that a filter may read, and what a filter program's buffer holds at least. */
 #define FILTER_SCRATCH 256
 
+/* Bytes that a short filter finds on a program's stack. */
+#define FIXED_EXTENT 80
+
 /* The 64-bit immediates that mark a filter slot in the compiled program: `r0 = … ll`, two
  * instructions. */
 #define SLOT_ETHERNET 0x746f6c532074654eULL
 #define SLOT_IP	      0x746f6c5320205049ULL
 
+/*
+ * The same marks where the id of a BPF program's hook goes; a load at this offset of the context
+ * follows it where the program's return value is wanted.
+ */
+#define PROGRAM_HOOK	0x6b6f6f4820464250
+#define PROGRAM_VERDICT 88
+/* Beside the id: */
+#define PROGRAM_INNER	     (1ULL << 32)	    /* it runs inside another program (freplace) */
+#define PROGRAM_FILTER(hook) ((__u8)((hook) >> 40)) /* which filter it was made with */
+
 /* A function hook's cookie: hook id, 1-based position of the skb argument, and these. */
 #define COOKIE_POSITION_SHIFT 32
 #define COOKIE_FREE	      (1ULL << 40) /* the skb is over when this function is entered */
 #define COOKIE_NO_BIRTH	      (1ULL << 41) /* the skb's bytes may be gone: follow no new packet */
-#define COOKIE_QUIET	      (1ULL << 42) /* here for identity alone */
+#define COOKIE_DOUBTFUL	      (1ULL << 43) /* any argument may be the skb: look at what is there */
+#define COOKIE_FRAGMENT	      (1ULL << 44) /* the first argument becomes a fragment of the skb */
+#define COOKIE_WHOLE	      (1ULL << 45) /* the skb becomes what fragments are put together to */
+#define COOKIE_SILENT	      (1ULL << 46) /* the hook sends no events */
+/* Part of packets' identity: never shed. */
+#define COOKIE_IDENTITY (COOKIE_FREE | COOKIE_FRAGMENT | COOKIE_WHOLE)
+
+/* A place of the table of cookies: that of an address, or those of addresses that came before. */
+struct cookie {
+	__u64 address;
+	__u64 cookie; /* 0 = not there */
+};
+
+#define COOKIES		      8192 /* places, a power of two */
+#define COOKIE_PROBES	      4	   /* places after its own where an address may be */
+#define COOKIE_PLACE(address) ((__u32)(((address)*0x9e3779b97f4a7c15ULL) >> 40) % COOKIES)
+
+/* What the helper and the function programs tell each other of a hook, when there is a budget. */
+struct gate {
+	__u64 hits; /* sampled: one of GATE_SAMPLE on each CPU */
+	__u64 shut; /* the hook does nothing any more */
+};
+
+/* Runs of programs on one CPU; those beyond the last share, and are counted still. */
+struct hits {
+	__u64 functions;
+	__u64 programs; /* hooks on BPF programs */
+	__u64 apart[6]; /* from another CPU's, in the cache */
+};
+
+#define PLACES	    65536 /* packets that are found by one look: bpf/identity.h */
+#define HIT_COUNTS  512	  /* a power of two */
+
+#define GATES	    8192 /* hook ids that have one; others are never shut */
+#define GATE_SAMPLE 8
+
+/* Tracepoints that packets pass. */
+enum point { POINT_RECEIVE, POINT_RX, POINT_QUEUE, POINT_START_XMIT, POINTS };
 
 enum record_type {
 	RECORD_EVENT = 1, /* struct event */
@@ -27,10 +77,14 @@ enum record_type {
 };
 
 enum event_flag {
-	EVENT_FREE = 1,	 /* the packet's last event */
-	EVENT_DROP = 2,	 /* reason and location (in caller) are set */
-	EVENT_TUPLE = 4, /* family … l4_flags were read from the packet */
+	EVENT_FREE = 1,	   /* the packet's last event */
+	EVENT_DROP = 2,	   /* reason and location (in caller) are set */
+	EVENT_TUPLE = 4,   /* family … l4_flags were read from the packet */
+	EVENT_VERDICT = 8, /* a BPF program returned: verdict is set */
 };
+
+/* Numbers of the stream format's Direction. */
+enum program_direction { PROGRAM_ANYWHERE = 0, PROGRAM_INGRESS = 1, PROGRAM_EGRESS = 2 };
 
 /* Numbers of the stream format's parent part. */
 enum edge {
@@ -39,6 +93,7 @@ enum edge {
 	EDGE_COPY = 2,
 	EDGE_SEGMENT = 3,
 	EDGE_FRAGMENT = 4,
+	EDGE_REASSEMBLY = 5,
 };
 
 #define STACK_DEPTH 24
@@ -58,20 +113,23 @@ struct event {
 	__u32 ifindex;
 	__u32 mark;
 	__u32 len;
-	__u32 reason;
+	union {
+		__u32 reason;  /* with EVENT_DROP */
+		__s32 verdict; /* with EVENT_VERDICT */
+	};
 	__u16 protocol; /* EtherType, host order */
 	__u8 flags;	/* enum event_flag */
 	__u8 edge;	/* enum edge */
 	__u8 family;	/* 4, 6, 0 = not IP */
 	__u8 l4_protocol;
 	__u8 l4_flags;
-	__u8 reserved;
-	__u16 sport; /* host order; ICMP: type << 8 | code */
-	__u16 dport; /* host order; ICMP echo: identifier */
+	__u8 direction; /* with EVENT_VERDICT: enum program_direction */
+	__u16 sport;	/* host order; ICMP: type << 8 | code */
+	__u16 dport;	/* host order; ICMP echo: identifier */
 	__u8 saddr[16];
 	__u8 daddr[16];
-	char comm[16];
-	__u8 padding[4];
+	char comm[16];	/* empty: that of the event of this CPU before */
+	__u32 redirect; /* ifindex that the program redirects to; 0 = none or unknown */
 };
 _Static_assert(sizeof(struct event) == 136, "both sides agree on the event's size");
 
@@ -91,14 +149,22 @@ struct iface_record {
 };
 _Static_assert(sizeof(struct iface_record) == 28, "no padding");
 
-/* Per CPU, only ever growing. */
+/* A BPF program of the kernel, as the iterator tells it. */
+struct program_record {
+	__u32 id;
+	__u32 type;    /* enum bpf_prog_type */
+	__u64 holders; /* references, ours included */
+};
+
+/* A CPU's own. */
 struct counters {
 	__u64 sent;	  /* events wanted: delivered to the ring buffer or lost */
 	__u64 lost_ring;  /* no room in the ring buffer */
 	__u64 lost_table; /* a packet matched and could not be followed */
 	__u64 packets;	  /* packets followed so far */
 	__u64 ended;	  /* of them, freed */
-	__u64 hits;	  /* runs of the function programs */
+	__u64 pid;	  /* of this CPU's last event: the only one that comes and goes */
+	__u64 apart[2];	  /* from another CPU's, in the cache */
 };
 
 /* What the person asked for; in read-only data, fixed before load. */
@@ -108,11 +174,20 @@ struct settings {
 	__u32 mark;
 	__u32 mark_mask; /* 0 = any mark */
 	__u32 cpus;	 /* possible CPUs */
+	__u32 places;	 /* of PLACES, those that are used, less 1: a power of two less 1 */
 	__u32 wakeup;	 /* bytes in the ring buffer that wake the reader */
-	__u8 match_all;	 /* the filter is empty: packets without readable headers match too */
 	__u8 follow;
 	__u8 stack;
 	__u8 drop_reason; /* the kfree_skb tracepoint has a reason argument */
+	__u8 programs;	  /* BPF programs are hooked, XDP among them */
+	__u8 direct;	  /* kernel memory can be read by plain loads: bpf_rdonly_cast() */
+	__u8 multi;	  /* function hooks are kprobe.multi */
+	__u8 budget;	  /* hooks are counted, and may be shut */
+	__u8 points;	  /* no function hooks: tracepoints tell where packets pass and end */
+	__u8 quick; /* the filter is short enough to stand in each function program, too; there … */
+	__u8 fixed;   /* … it looks at the same of each packet's first FIXED_EXTENT bytes … */
+	__u8 wire;    /* … and at the packet's length … */
+	__u32 extent; /* … and no further than this, bytes */
 };
 
 #endif

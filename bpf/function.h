@@ -1,26 +1,80 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Function hooks: one body for every kernel function that takes an skb. The entry program is
- * small: who is it, cheap tests. An skb that is not followed and passes them goes by tail call to
- * the match program, which alone holds the filter: a new filter is one program put into one place.
+ * Function hooks: one body for every kernel function that takes an skb. Most hits are of skbs that
+ * nobody follows and that don't match, so those cost least:
+ *
+ *   on_first …   where the skb is the first, second or third argument: nothing has to be looked up
+ *   on_function  finds it wherever it is
+ *                These refuse by the filter that they hold, and go to
+ *   on_match     when that filter doesn't hold any more: the new one, alone, so that it is one
+ *                small program put into one place; or to
+ *   on_followed  which sends the event: for a packet that is followed, or one that just matched.
  */
 #ifndef PACKET_TRAIL_FUNCTION_H
 #define PACKET_TRAIL_FUNCTION_H
 
+enum { FUNCTION_MATCH, FUNCTION_FOLLOWED, FUNCTION_PROGRAMS };
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, FUNCTION_PROGRAMS);
 	__type(key, u32);
 	__type(value, u32);
-} match_program SEC(".maps");
+} function_programs SEC(".maps");
 
 static __always_inline bool wanted(const struct view *view)
 {
-	if (settings.mark_mask && (SKB(view)->mark & settings.mark_mask) != settings.mark)
+	if (settings.mark_mask && (view->mark & settings.mark_mask) != settings.mark)
 		return false;
 	if (settings.netns && view->netns != settings.netns)
 		return false;
 	return !settings.ifindex || view->ifindex == settings.ifindex;
+}
+
+/* Is this skb one that the person asked for? Cheap tests first; reads no more than they need. */
+static __always_inline bool matches(struct view *view, u64 address)
+{
+	const struct sk_buff *skb = skb_fields(view, address);
+
+	if (!skb || !read_shape(view, skb))
+		return false;
+	if (settings.mark_mask)
+		view->mark = skb->mark;
+	if (settings.netns || settings.ifindex) {
+		read_owner(view, skb);
+		read_device(view);
+	}
+	if (!wanted(view))
+		return false;
+	read_bytes(view, filter_extent);
+	view->matched = filter_matches(view);
+	return view->matched;
+}
+
+/* Cookies of kprobes by address: links that carry one are newer (5.15), and slow to close. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, u64);
+	__type(value, u64);
+} probe_cookies SEC(".maps");
+
+static __always_inline u64 cookie_of(struct pt_regs *ctx)
+{
+	u64 address, *cookie;
+
+	address = settings.multi ? bpf_get_func_ip(ctx) : probe_address(ctx);
+#pragma unroll
+	for (u32 i = 0; i < COOKIE_PROBES; i++) {
+		struct cookie *at = &cookies[bounded(COOKIE_PLACE(address) + i, COOKIES - 1)];
+
+		if (at->address == address && at->cookie)
+			return at->cookie;
+	}
+	if (settings.multi)
+		return bpf_get_attach_cookie(ctx);
+	cookie = bpf_map_lookup_elem(&probe_cookies, &address);
+	return cookie ? *cookie : 0;
 }
 
 static __always_inline u32 position_of(u64 cookie)
@@ -28,35 +82,105 @@ static __always_inline u32 position_of(u64 cookie)
 	return (cookie >> COOKIE_POSITION_SHIFT) & 0xff;
 }
 
-/* Sends the event of a followed packet, and ends the packet where the hook is its end. */
+/*
+ * Is this an skb that is in use? Beside pointers into the kernel it must fulfil what every skb
+ * does: its linear bytes end at its tail (skb_headlen() and skb_tail_pointer(),
+ * include/linux/skbuff.h).
+ */
+static __always_inline bool looks_like_skb(u64 address)
+{
+	const struct sk_buff *skb = (const void *)address;
+	u64 head = 0, data = 0;
+	u32 len = 0, data_len = 0, tail = 0;
+
+	if ((s64)address >= 0 || address & 7 ||
+	    bpf_probe_read_kernel(&head, sizeof(head), &skb->head) ||
+	    bpf_probe_read_kernel(&data, sizeof(data), &skb->data) ||
+	    bpf_probe_read_kernel(&len, sizeof(len), &skb->len) ||
+	    bpf_probe_read_kernel(&data_len, sizeof(data_len), &skb->data_len) ||
+	    bpf_probe_read_kernel(&tail, sizeof(tail), &skb->tail))
+		return false;
+	return (s64)head < 0 && data >= head && data - head <= tail && len >= data_len &&
+	       data - head + (len - data_len) == tail;
+}
+
+/* The skb among the arguments, 0 = none. */
+static __always_inline u64 skb_of(struct pt_regs *ctx, u64 cookie)
+{
+	u32 position = position_of(cookie);
+	u64 skb = position ? argument(ctx, position) : 0;
+
+	if (!(cookie & COOKIE_DOUBTFUL) || looks_like_skb(skb))
+		return skb;
+		/* The compiler moved it, or this is a function of the same name that has it
+		 * elsewhere. */
+#pragma unroll
+	for (u32 i = 1; i <= REGISTER_ARGUMENTS; i++) {
+		skb = register_argument(ctx, i);
+		if (looks_like_skb(skb))
+			return skb;
+	}
+	return 0;
+}
+
+/* Counts the hook's hits, some of them for all; is it shut? */
+static __always_inline bool is_shut(u64 cookie, u64 count)
+{
+	bool sample = count % GATE_SAMPLE == 0;
+	u32 id = (u32)cookie;
+	struct gate *gate;
+
+	if (!sample && !any_shut)
+		return false;
+	gate = bpf_map_lookup_elem(&gates, &id);
+	if (!gate)
+		return false;
+	if (sample)
+		gate->hits++;
+	return gate->shut;
+}
+
+SEC("match")
+int on_match(struct pt_regs *ctx)
+{
+	struct view *view = view_of(SCRATCH_FUNCTION);
+
+	if (view && matches(view, view->skb))
+		bpf_tail_call(ctx, &function_programs, FUNCTION_FOLLOWED);
+	return 0;
+}
+
+/* Sends the event of a followed packet. */
 static __always_inline void function_event(struct pt_regs *ctx, struct view *view, u64 skb,
 					   u64 cookie, struct packet *packet,
 					   struct counters *counters)
 {
 	struct hit hit = {
 		.skb = skb,
-		.packet = packet->id,
 		.hook = (u32)cookie,
 		.flags = cookie & COOKIE_FREE ? EVENT_FREE : 0,
 	};
 
+	if (!read_skb(view, skb))
+		return;
 	hit.caller = caller_address(ctx);
-	send_iface(view, packet);
+	read_place(view, packet);
 	read_headers(view);
-	send_event(ctx, view, &hit, counters);
+	send_event(ctx, view, packet, &hit, counters);
 }
 
-static __always_inline int function_entered(struct pt_regs *ctx)
+SEC("kprobe")
+int on_followed(struct pt_regs *ctx)
 {
-	u64 cookie = bpf_get_attach_cookie(ctx);
-	u64 skb = argument(ctx, position_of(cookie));
-	struct counters *counters = count();
 	struct view *view = view_of(SCRATCH_FUNCTION);
+	struct counters *counters = count();
 	struct packet *packet;
+	u64 cookie, skb;
 
-	if (!skb || !counters || !view)
+	if (!view || !counters)
 		return 0;
-	ADD(counters->hits);
+	skb = view->skb;
+	cookie = view->cookie ? view->cookie : cookie_of(ctx);
 	packet = packet_of(skb);
 	if (paused) {
 		if (packet && cookie & COOKIE_FREE)
@@ -64,60 +188,124 @@ static __always_inline int function_entered(struct pt_regs *ctx)
 		return 0;
 	}
 	if (packet && (settings.follow || cookie & COOKIE_FREE)) {
-		if (!(cookie & COOKIE_QUIET) && read_skb(view, skb)) {
-			read_device(view);
+		if (!(cookie & COOKIE_SILENT))
 			function_event(ctx, view, skb, cookie, packet, counters);
-		}
 		if (cookie & COOKIE_FREE)
 			packet_over(skb, counters);
+		else if (cookie & COOKIE_FRAGMENT)
+			child_born(view, PT_REGS_PARM1(ctx), skb, EDGE_FRAGMENT, counters);
 		return 0;
 	}
-	if (cookie & COOKIE_NO_BIRTH)
+	if (cookie & (COOKIE_NO_BIRTH | COOKIE_SILENT))
 		return 0;
-	if (!read_skb(view, skb))
+	if (!view->matched) {
+		bpf_tail_call(ctx, &function_programs, FUNCTION_MATCH);
 		return 0;
-	if (settings.netns || settings.ifindex)
-		read_device(view);
-	if (wanted(view))
-		bpf_tail_call(ctx, &match_program, 0);
+	}
+	if (!packet)
+		packet = packet_met(view, skb, counters);
+	if (packet)
+		function_event(ctx, view, skb, cookie, packet, counters);
 	return 0;
 }
 
-/* Runs after function_entered() on the same CPU, in the same hit: the skb's copy is still there. */
-static __always_inline int function_match(struct pt_regs *ctx)
+/* The filter's answer by what is at `header`, read there first. */
+static __always_inline bool quick_filter(void *header, u32 room, const struct shape *shape)
 {
-	u64 cookie = bpf_get_attach_cookie(ctx);
-	u64 skb = argument(ctx, position_of(cookie));
-	struct counters *counters = count();
-	struct view *view = view_of(SCRATCH_FUNCTION);
-	struct packet *packet;
+	u32 captured = shape->tail - shape->start;
 
-	if (!skb || !counters || !view)
+	if (captured > FILTER_SCRATCH)
+		captured = FILTER_SCRATCH;
+	if (!read_header(header, room, shape->head + shape->start, captured, settings.extent))
+		return false;
+	if (shape->ethernet)
+		return slot_ethernet(header, shape->wire, captured) != 0;
+	return slot_ip(header, shape->wire, captured) != 0;
+}
+
+/*
+ * Does the filter that was given at the start refuse this skb? As matches() says it, with nothing
+ * read or kept that it doesn't need.
+ */
+static __always_inline bool refused(u64 address)
+{
+	struct shape shape;
+
+	if (!read_quick_shape(&shape, address) || !find_header(&shape))
+		return true;
+	if (settings.fixed) {
+		u64 header[FIXED_EXTENT / 8];
+
+		return !quick_filter(header, sizeof(header), &shape);
+	} else {
+		struct view *view = view_of(SCRATCH_FUNCTION);
+
+		return !view || !quick_filter(view->header, FILTER_SCRATCH, &shape);
+	}
+}
+
+/* `cookie`: 0 = not looked up yet. */
+static __always_inline int skb_passes(struct pt_regs *ctx, u64 skb, u64 cookie)
+{
+	const struct place *place = place_of(skb);
+	struct hits *mine = my_hits();
+	struct view *view;
+	bool known;
+
+	ADD(mine->functions);
+	if (!skb)
 		return 0;
-	read_headers(view);
-	if (!filter_matches(view))
+	if (settings.budget) {
+		if (!cookie)
+			cookie = cookie_of(ctx);
+		if (is_shut(cookie, mine->functions))
+			return 0;
+	}
+	known = place->skb == skb || place->others;
+	if (settings.quick && quick && !known && refused(skb))
 		return 0;
-	packet = packet_of(skb);
-	if (!packet)
-		packet = packet_born(skb, counters);
-	if (!packet)
+	view = view_of(SCRATCH_FUNCTION);
+	if (!view)
 		return 0;
-	read_device(view);
-	function_event(ctx, view, skb, cookie, packet, counters);
+	view->skb = skb;
+	view->cookie = cookie;
+	view->matched = false;
+	if (known)
+		bpf_tail_call(ctx, &function_programs, FUNCTION_FOLLOWED);
+	else if (!paused)
+		bpf_tail_call(ctx, &function_programs, FUNCTION_MATCH);
 	return 0;
 }
 
-/* The helper loads them for kprobe.multi where the kernel has it; both must be of one kind. */
-SEC("kprobe")
+/* The helper loads them for kprobe.multi where the kernel has it; all must be of one kind. */
+SEC("match")
 int on_function(struct pt_regs *ctx)
 {
-	return function_entered(ctx);
+	u64 cookie = cookie_of(ctx), skb = skb_of(ctx, cookie);
+
+	/* Its first fragment may be followed where the last isn't: a filter by port takes no other.
+	 */
+	if (cookie & COOKIE_WHOLE)
+		whole_begins(skb);
+	return skb_passes(ctx, skb, cookie);
 }
 
 SEC("match")
-int on_match(struct pt_regs *ctx)
+int on_first(struct pt_regs *ctx)
 {
-	return function_match(ctx);
+	return skb_passes(ctx, PT_REGS_PARM1(ctx), 0);
+}
+
+SEC("match")
+int on_second(struct pt_regs *ctx)
+{
+	return skb_passes(ctx, PT_REGS_PARM2(ctx), 0);
+}
+
+SEC("match")
+int on_third(struct pt_regs *ctx)
+{
+	return skb_passes(ctx, PT_REGS_PARM3(ctx), 0);
 }
 
 #endif

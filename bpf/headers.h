@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* Reading a packet: the skb in one read, its device, its first bytes in one read, its tuple. */
+/*
+ * Reading a packet: the skb, its device, its first bytes, its tuple. Where the kernel allows it
+ * (settings.direct) by plain loads, each some instructions; elsewhere by one copy of the skb and
+ * one of the bytes.
+ */
 #ifndef PACKET_TRAIL_HEADERS_H
 #define PACKET_TRAIL_HEADERS_H
-
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_endian.h>
 
 #define ETHERNET_BYTES 14
 #define UNSET_MAC      0xffff /* skb_mac_header_was_set() */
@@ -12,8 +13,6 @@
 /* Namespace inodes are handed out from PROC_DYNAMIC_FIRST (fs/proc/generic.c) up; fixed ones sit
  * just below. */
 #define FIRST_INUM 0xefffff00U
-
-#define SKB(view)  ((const struct sk_buff *)(view)->skb)
 
 /* Keeps the compiler from moving a bound away from its use, where the verifier needs it. */
 #define bounded(value, mask)                                                                       \
@@ -24,21 +23,83 @@
 		bounded_;                                                                          \
 	})
 
-static __always_inline bool read_skb(struct view *view, u64 skb)
+/* The skb as its fields can be read: itself, or the copy. NULL when it can't be read. */
+static __always_inline const struct sk_buff *skb_fields(struct view *view, u64 skb)
 {
 	u32 size = bpf_core_type_size(struct sk_buff);
 
+	if (settings.direct)
+		return POINTER(struct sk_buff, skb);
 	if (size > SKB_COPY)
 		size = SKB_COPY;
-	return bpf_probe_read_kernel(view->skb, size, (const void *)skb) == 0;
+	if (bpf_probe_read_kernel(view->copy, size, (const void *)skb))
+		return NULL;
+	return (const struct sk_buff *)view->copy;
+}
+
+/* What a filter needs: where the bytes are. False when that is no skb. */
+static __always_inline bool read_shape(struct view *view, const struct sk_buff *skb)
+{
+	view->head = (u64)skb->head;
+	view->data = (u64)skb->data;
+	view->tail = skb->tail;
+	view->len = skb->len;
+	view->network_header = skb->network_header;
+	view->mac_header = skb->mac_header;
+	/* Kernel addresses have their top bit set; loads that fault give 0. */
+	return view->head >> 63;
+}
+
+static __always_inline void read_owner(struct view *view, const struct sk_buff *skb)
+{
+	view->skb_dev = (u64)skb->dev;
+	view->skb_sk = (u64)skb->sk;
+}
+
+/* Reads the skb's fields. False when it can't be read. */
+static __always_inline bool read_skb(struct view *view, u64 address)
+{
+	const struct sk_buff *skb = skb_fields(view, address);
+
+	if (!skb || !read_shape(view, skb))
+		return false;
+	read_owner(view, skb);
+	view->mark = skb->mark;
+	view->protocol = skb->protocol;
+	return true;
 }
 
 static __always_inline u32 inum_of(const struct net *net)
 {
 	u32 inum = 0;
 
-	bpf_probe_read_kernel(&inum, sizeof(inum), &net->ns.inum);
+	if (settings.direct)
+		inum = POINTER(struct net, net)->ns.inum;
+	else
+		bpf_probe_read_kernel(&inum, sizeof(inum), &net->ns.inum);
 	return inum >= FIRST_INUM ? inum : 0;
+}
+
+static __always_inline u32 inum_of_device(const struct net_device *dev)
+{
+	const struct net *net = NULL;
+
+	if (settings.direct)
+		net = POINTER(struct net_device, dev)->nd_net.net;
+	else
+		bpf_probe_read_kernel(&net, sizeof(net), &dev->nd_net.net);
+	return net ? inum_of(net) : 0;
+}
+
+static __always_inline u32 inum_of_socket(const struct sock *sk)
+{
+	const struct net *net = NULL;
+
+	if (settings.direct)
+		net = POINTER(struct sock, sk)->__sk_common.skc_net.net;
+	else
+		bpf_probe_read_kernel(&net, sizeof(net), &sk->__sk_common.skc_net.net);
+	return net ? inum_of(net) : 0;
 }
 
 /*
@@ -48,68 +109,202 @@ static __always_inline u32 inum_of(const struct net *net)
  */
 static __always_inline void read_device(struct view *view)
 {
-	const struct net_device *dev = SKB(view)->dev;
-	const struct sock *sk = SKB(view)->sk;
-	const struct net *net = NULL;
+	const struct net_device *dev = (const void *)view->skb_dev;
+	const struct sock *sk = (const void *)view->skb_sk;
 	u32 inum = 0;
 
 	view->ifindex = 0;
 	view->dev = 0;
 	if (dev) {
-		if (!bpf_probe_read_kernel(&net, sizeof(net), &dev->nd_net.net) && net)
-			inum = inum_of(net);
+		inum = inum_of_device(dev);
 		if (inum) {
-			bpf_probe_read_kernel(&view->ifindex, sizeof(view->ifindex), &dev->ifindex);
+			if (settings.direct)
+				view->ifindex = POINTER(struct net_device, dev)->ifindex;
+			else
+				bpf_probe_read_kernel(&view->ifindex, sizeof(view->ifindex),
+						      &dev->ifindex);
 			view->dev = (u64)dev;
 		}
 	}
-	if (!inum && sk) {
-		net = NULL;
-		if (!bpf_probe_read_kernel(&net, sizeof(net), &sk->__sk_common.skc_net.net) && net)
-			inum = inum_of(net);
-	}
+	if (!inum && sk)
+		inum = inum_of_socket(sk);
 	view->netns = inum;
 }
 
-/*
- * The first bytes, linear part only. Which header is where is the skb's word; a receive path that
- * has not set the network header yet (0 since allocation) has its data pointer there.
- */
-static __always_inline void read_headers(struct view *view)
+/* Copies at least `extent` bytes, which are at most FILTER_SCRATCH, by plain loads. */
+static __always_inline void copy_words(u64 *to, u64 from, u32 extent)
 {
-	const struct sk_buff *skb = SKB(view);
-	u32 mac = skb->mac_header, network = skb->network_header;
-	u32 data = (u32)(skb->data - skb->head), tail = skb->tail;
-	u32 start, size;
+	const struct words *words = (const void *)POINTER(struct rusage, from);
+
+#pragma unroll
+	for (int i = 0; i < 3; i++)
+		to[i] = words->word[i];
+	if (extent <= 24)
+		return;
+#pragma unroll
+	for (int i = 3; i < 6; i++)
+		to[i] = words->word[i];
+	if (extent <= 48)
+		return;
+#pragma unroll
+	for (int i = 6; i < 10; i++)
+		to[i] = words->word[i];
+	if (extent <= 80)
+		return;
+#pragma unroll
+	for (int i = 10; i < 18; i++)
+		to[i] = words->word[i];
+	if (extent <= 144)
+		return;
+	words = (const void *)POINTER(struct rusage, from + 144);
+#pragma unroll
+	for (int i = 0; i < 14; i++)
+		to[i + 18] = words->word[i];
+}
+
+/* Where a packet's first bytes are: offsets from the skb's head. */
+struct shape {
+	u64 head;
+	u32 data;
+	u32 tail;
+	u32 len;
+	u32 network;
+	u32 mac;
+	u32 start; /* of the first header that is there */
+	u32 wire;  /* bytes of the packet from there on */
+	bool ethernet;
+};
+
+/*
+ * Sets start, ethernet and wire. Which header is where is the skb's word; a receive path that has
+ * not set the network header yet (0 since allocation) has its data pointer there. False when no
+ * header is in the linear part.
+ */
+static __always_inline bool find_header(struct shape *shape)
+{
+	u32 mac = shape->mac, network = shape->network;
+
+	if (network == 0 && mac != UNSET_MAC && mac + ETHERNET_BYTES <= shape->data)
+		network = shape->data;
+	if (network == 0 || network >= shape->tail)
+		return false;
+	shape->network = network;
+	shape->ethernet = mac != UNSET_MAC && mac + ETHERNET_BYTES <= network && network - mac < 64;
+	shape->start = shape->ethernet ? mac : network;
+	shape->wire = shape->len + shape->data - shape->start;
+	return true;
+}
+
+/* A field of struct sk_buff in a copy that begins at this offset of it. */
+#define PART_OF(copy, begin, field)                                                                \
+	({                                                                                         \
+		u32 at_ = bpf_core_field_offset(struct sk_buff, field) - (begin);                  \
+		asm volatile("" : "+r"(at_));                                                      \
+		*(typeof(((struct sk_buff *)0)->field) *)((u8 *)(copy) + at_);                     \
+	})
+
+/* What a filter needs of an skb that nobody knows yet, by plain loads. */
+static __always_inline void read_quick_shape_direct(struct shape *shape, u64 address)
+{
+	const struct sk_buff *skb = POINTER(struct sk_buff, address);
+	u32 network = bpf_core_field_offset(struct sk_buff, network_header);
+
+	shape->head = (u64)skb->head;
+	shape->data = (u32)((u64)skb->data - shape->head);
+	shape->tail = skb->tail;
+	shape->len = settings.wire ? skb->len : 0;
+	/* Side by side on every kernel so far: one load for both. */
+	if (bpf_core_field_offset(struct sk_buff, mac_header) == network + 2) {
+		u64 both = read_word(address + network);
+
+		shape->network = (u16)both;
+		shape->mac = (u16)(both >> 16);
+	} else {
+		shape->network = skb->network_header;
+		shape->mac = skb->mac_header;
+	}
+}
+
+/* The same by one copy of what lies between the length and the data pointer. */
+static __always_inline bool read_quick_shape_copied(struct shape *shape, u64 address)
+{
+	u32 begin = bpf_core_field_offset(struct sk_buff, len) & ~7U;
+	u32 end = bpf_core_field_offset(struct sk_buff, data) + sizeof(u64);
+	u64 copy[SKB_PART / 8];
+
+	if (end - begin > SKB_PART ||
+	    bpf_probe_read_kernel(copy, end - begin, (const void *)address + begin))
+		return false;
+	shape->head = (u64)PART_OF(copy, begin, head);
+	shape->data = (u32)((u64)PART_OF(copy, begin, data) - shape->head);
+	shape->tail = PART_OF(copy, begin, tail);
+	shape->len = PART_OF(copy, begin, len);
+	shape->network = PART_OF(copy, begin, network_header);
+	shape->mac = PART_OF(copy, begin, mac_header);
+	return true;
+}
+
+/* False when that is no skb. */
+static __always_inline bool read_quick_shape(struct shape *shape, u64 address)
+{
+	if (settings.direct)
+		read_quick_shape_direct(shape, address);
+	else if (!read_quick_shape_copied(shape, address))
+		return false;
+	/* Kernel addresses have their top bit set; loads that fault give 0. */
+	return shape->head >> 63;
+}
+
+/*
+ * At least `extent` of a packet's `captured` bytes; what follows is not for use. `room` is a
+ * constant, at least `extent`.
+ */
+static __always_inline bool read_header(void *to, u32 room, u64 from, u32 captured, u32 extent)
+{
+	u32 size;
+
+	if (settings.direct) {
+		copy_words(to, from, extent);
+		return true;
+	}
+	size = bounded(captured < extent ? captured : extent, 0x1ff);
+	return size <= room && !bpf_probe_read_kernel(to, size, (const void *)from);
+}
+
+/*
+ * The first bytes, linear part only: `extent` of them are there where the packet has as many, the
+ * rest of `captured` is not.
+ */
+static __always_inline void read_bytes(struct view *view, u32 extent)
+{
+	struct shape shape = {
+		.head = view->head,
+		.data = (u32)(view->data - view->head),
+		.tail = view->tail,
+		.len = view->len,
+		.network = view->network_header,
+		.mac = view->mac_header,
+	};
+	u32 size;
 
 	view->ethernet = false;
 	view->ip = false;
 	view->network = 0;
 	view->captured = 0;
 	view->wire = 0;
-	if (network == 0 && mac != UNSET_MAC && mac + ETHERNET_BYTES <= data)
-		network = data;
-	if (network == 0 || network >= tail)
+	if (!find_header(&shape))
 		return;
-	if (mac != UNSET_MAC && mac + ETHERNET_BYTES <= network && network - mac < 64) {
-		view->ethernet = true;
-		start = mac;
-	} else {
-		start = network;
-	}
-	size = tail - start;
+	size = shape.tail - shape.start;
 	if (size > FILTER_SCRATCH)
 		size = FILTER_SCRATCH;
-	size = bounded(size, 0x1ff);
-	if (size > FILTER_SCRATCH ||
-	    bpf_probe_read_kernel(view->header, size, skb->head + start) != 0) {
-		view->ethernet = false;
+	view->start = shape.start;
+	if (!read_header(view->header, FILTER_SCRATCH, shape.head + shape.start, size, extent))
 		return;
-	}
+	view->ethernet = shape.ethernet;
 	view->ip = true;
 	view->captured = size;
-	view->network = network - start;
-	view->wire = skb->len + data - start;
+	view->network = shape.network - shape.start;
+	view->wire = shape.wire;
 }
 
 static __always_inline u8 load8(const struct view *view, u32 offset)
@@ -117,9 +312,51 @@ static __always_inline u8 load8(const struct view *view, u32 offset)
 	return view->header[bounded(offset, 0xff)];
 }
 
+/* Both processors load from any address. */
 static __always_inline u16 load16(const struct view *view, u32 offset)
 {
-	return (u16)load8(view, offset) << 8 | load8(view, offset + 1);
+	return bpf_ntohs(*(const u16 *)&view->header[bounded(offset, 0xff)]);
+}
+
+/* Is an IPv6 header of this type one that others follow? */
+static __always_inline bool is_extension(u8 next)
+{
+	/* hop-by-hop, routing, fragment, destination options */
+	return next == 0 || next == 43 || next == 44 || next == 60;
+}
+
+/* Enough for an Ethernet header, IPv4 without options, and TCP as far as its flags; and for a
+ * VLAN's Ethernet header and IPv6. */
+#define USUAL_EXTENT 48
+#define IPV6_EXTENT  80
+
+/* How many bytes read_tuple() may look at, by the first USUAL_EXTENT of them. */
+static __always_inline u32 headers_extent(const struct view *view)
+{
+	u8 first = load8(view, view->network);
+
+	if (first == 0x45 && view->network <= USUAL_EXTENT - 20 - 14)
+		return USUAL_EXTENT;
+	if (first >> 4 == 6 && view->network <= IPV6_EXTENT - 40 - 14 &&
+	    !is_extension(load8(view, view->network + 6)))
+		return IPV6_EXTENT;
+	return FILTER_SCRATCH;
+}
+
+/* Reads the first bytes: all that read_tuple() may look at. Needs read_skb() first. */
+static __always_inline void read_headers(struct view *view)
+{
+	u32 size, extent;
+
+	read_bytes(view, USUAL_EXTENT);
+	if (view->captured <= USUAL_EXTENT)
+		return;
+	extent = headers_extent(view);
+	if (extent == USUAL_EXTENT)
+		return;
+	size = bounded(view->captured < extent ? view->captured : extent, 0x1ff);
+	if (size <= FILTER_SCRATCH)
+		bpf_probe_read_kernel(view->header, size, (const void *)view->head + view->start);
 }
 
 enum { TCP = 6, UDP = 17, ICMP = 1, ICMP6 = 58, SCTP = 132, UDPLITE = 136, DCCP = 33 };
@@ -179,8 +416,7 @@ static __always_inline void read_tuple(const struct view *view, struct event *ev
 		__builtin_memcpy(event->daddr, view->header + bounded(at + 24, 0xff), 16);
 #pragma unroll
 		for (int i = 0; i < 4; i++) {
-			/* hop-by-hop, routing, fragment, destination options */
-			if (next != 0 && next != 43 && next != 44 && next != 60)
+			if (!is_extension(next))
 				break;
 			if (offset + 8 > captured)
 				break;

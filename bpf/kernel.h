@@ -9,11 +9,13 @@
 #include <stdbool.h>
 #include <linux/types.h>
 #include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
 
 typedef __u8 u8;
 typedef __u16 u16;
 typedef __u32 u32;
 typedef __u64 u64;
+typedef __s64 s64;
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -38,6 +40,11 @@ struct sock {
 	struct sock_common __sk_common;
 };
 
+/* include/linux/kprobes.h; only whether there is one */
+struct kprobe {
+	void *addr;
+};
+
 /* include/linux/netdevice.h */
 struct net_device {
 	char name[16];
@@ -59,8 +66,75 @@ struct sk_buff {
 	unsigned char *head;
 	unsigned char *data;
 	__u32 mark;
+	__u8 tc_at_ingress : 1;
+};
+
+/* include/linux/filter.h */
+struct bpf_redirect_info {
+	__u64 tgt_index;
+	void *tgt_value;
+	enum bpf_map_type map_type;
+};
+struct bpf_net_context {
+	struct bpf_redirect_info ri;
+};
+
+/* kernel/bpf/devmap.c */
+struct bpf_dtab_netdev {
+	struct net_device *dev;
+};
+
+/* include/net/xdp.h */
+struct xdp_rxq_info {
+	struct net_device *dev;
+};
+struct xdp_buff {
+	void *data;
+	void *data_end;
+	void *data_hard_start;
+	struct xdp_rxq_info *rxq;
+	u32 frame_sz;
+	u32 flags;
+};
+struct skb_shared_info {
+	u32 xdp_frags_size;
+};
+
+/* include/linux/sched.h */
+struct task_struct {
+	struct bpf_net_context *bpf_net_context;
+};
+
+/* include/linux/bpf.h, include/linux/bpf_types.h */
+struct bpf_map {
+	enum bpf_map_type map_type;
+};
+typedef struct {
+	__s64 counter;
+} atomic64_t;
+struct bpf_prog_aux {
+	atomic64_t refcnt;
+	__u32 id;
+};
+struct bpf_prog {
+	enum bpf_prog_type type;
+	struct bpf_prog_aux *aux;
+};
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+/* include/uapi/linux/resource.h: 144 bytes of 64-bit numbers on every 64-bit kernel, nothing else
+ */
+struct rusage {
 };
 
 #pragma clang attribute pop
+
+/*
+ * Makes of an address a pointer to a kernel type that can be read by plain loads; one that faults
+ * gives 0. kernel/bpf/helpers.c, since 6.2 (a35b9af4ec2c).
+ */
+extern void *bpf_rdonly_cast(void *address, __u32 type) __ksym __weak;
 
 #endif

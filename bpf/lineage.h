@@ -1,96 +1,80 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Packets made from packets. Each program runs when the function returns, gives the new skb an
- * identity of its own and sends one event with the edge to its parent.
+ * Packets made from packets. A new one gets an identity of its own where the kernel copies the
+ * fields of one skb to another; what it was made from is told with its first event, wherever that
+ * is (send.h). So there is no event that could be lost before it, and no packet without a hop.
  */
 #ifndef PACKET_TRAIL_LINEAGE_H
 #define PACKET_TRAIL_LINEAGE_H
 
-/* Hook ids; 0 = not in this trace. */
-volatile const __u32 clone_hook = 0;
-volatile const __u32 copy_hook = 0;
-volatile const __u32 pskb_copy_hook = 0;
-volatile const __u32 segment_hook = 0;
-
-#define MAX_SEGMENTS 128
-
-static __always_inline void child_born(void *ctx, u64 child, u64 parent_id, u32 hook, u8 edge,
-				       struct view *view, struct counters *counters)
+/* `child` is made from the packet that `parent` is, if it is one. */
+static __always_inline void child_born(struct view *view, u64 child, u64 parent, u8 edge,
+				       struct counters *counters)
 {
+	const struct packet *from = packet_of(parent);
 	struct packet *packet;
-	struct hit hit = {.skb = child, .parent = parent_id, .hook = hook, .edge = edge};
+	u64 id, head = 0;
 
-	if (!read_skb(view, child))
+	if (!from)
 		return;
-	packet = packet_born(child, counters);
+	id = from->id;
+	packet = packet_born(view, child, counters);
 	if (!packet)
 		return;
-	read_device(view);
-	read_headers(view);
-	hit.packet = packet->id;
-	send_iface(view, packet);
-	send_event(ctx, view, &hit, counters);
+	bpf_probe_read_kernel(&head, sizeof(head), &((const struct sk_buff *)parent)->head);
+	packet->head = head;
+	packet->parent = id << EDGE_BITS | edge;
 }
 
-static __always_inline int one_child(void *ctx, u64 parent, u64 child, u32 hook, u8 edge,
-				     u32 scratch)
+static __always_inline u32 length_of(u64 skb)
 {
-	struct counters *counters = count();
-	struct view *view = view_of(scratch);
-	struct packet *packet = packet_of(parent);
+	u32 length = 0;
 
-	if (paused || !packet || !child || !counters || !view || !settings.follow)
-		return 0;
-	child_born(ctx, child, packet->id, hook, edge, view, counters);
-	return 0;
+	bpf_probe_read_kernel(&length, sizeof(length), &((const struct sk_buff *)skb)->len);
+	return length;
 }
 
-/* struct sk_buff *skb_clone(struct sk_buff *skb, gfp_t gfp_mask) */
-SEC("fexit/skb_clone")
-int on_clone(u64 *ctx)
-{
-	return one_child(ctx, ctx[0], ctx[2], clone_hook, EDGE_CLONE, SCRATCH_CLONE);
-}
-
-/* struct sk_buff *skb_copy(const struct sk_buff *skb, gfp_t gfp_mask) */
-SEC("fexit/skb_copy")
+/*
+ * void __copy_skb_header(struct sk_buff *new, const struct sk_buff *old), net/core/skbuff.c:
+ * clones, copies and segments all pass here. A copy has its length by then, or nothing
+ * (skb_pp_cow_data(), for XDP), a segment its headers; a clone whatever was there before, and shows
+ * by its bytes, which are its parent's (send.h).
+ */
+SEC("fentry/__copy_skb_header")
 int on_copy(u64 *ctx)
 {
-	return one_child(ctx, ctx[0], ctx[2], copy_hook, EDGE_COPY, SCRATCH_COPY);
-}
-
-/* struct sk_buff *__pskb_copy_fclone(struct sk_buff *skb, int headroom, gfp_t gfp_mask, bool
- * fclone) */
-SEC("fexit/__pskb_copy_fclone")
-int on_pskb_copy(u64 *ctx)
-{
-	return one_child(ctx, ctx[0], ctx[4], pskb_copy_hook, EDGE_COPY, SCRATCH_PSKB_COPY);
-}
-
-/* struct sk_buff *skb_segment(struct sk_buff *head_skb, netdev_features_t features): a list, or an
- * error */
-SEC("fexit/skb_segment")
-int on_segment(u64 *ctx)
-{
 	struct counters *counters = count();
-	struct view *view = view_of(SCRATCH_SEGMENT);
-	struct packet *packet = packet_of(ctx[0]);
-	u64 child = ctx[2], parent_id;
+	struct view *view = view_of(SCRATCH_COPY);
+	struct before_xdp *earlier = before();
+	u64 child, parent;
+	u32 length;
+	u8 edge;
 
-	if (paused || !packet || !counters || !view || !settings.follow)
+	if (paused || !counters || !view || !settings.follow)
 		return 0;
-	parent_id = packet->id;
-	for (int i = 0; i < MAX_SEGMENTS; i++) {
-		const struct sk_buff *segment = (const void *)child;
-
-		/* ERR_PTR is in the last page of the address space */
-		if (!child || child >= (u64)-4095)
-			break;
-		child_born(ctx, child, parent_id, segment_hook, EDGE_SEGMENT, view, counters);
-		if (bpf_probe_read_kernel(&child, sizeof(child), &segment->next))
-			break;
+	child = plain(view, ctx[0]);
+	parent = plain(view, ctx[1]);
+	if (!packet_of(parent))
+		return 0;
+	length = length_of(child);
+	edge = !length || length == length_of(parent) ? EDGE_COPY : EDGE_SEGMENT;
+	if (view->whole == child) {
+		edge = EDGE_REASSEMBLY;
+		view->whole = 0;
 	}
+	child_born(view, child, parent, edge, counters);
+	if (earlier && earlier->skb == parent)
+		earlier->made = child;
 	return 0;
+}
+
+/* The skb that becomes a whole packet, as a copy of its first fragment: on_copy() is next. */
+static __always_inline void whole_begins(u64 skb)
+{
+	struct view *view = view_of(SCRATCH_COPY);
+
+	if (view)
+		view->whole = skb;
 }
 
 #endif

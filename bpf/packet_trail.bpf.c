@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* The kernel side, whole: one object from one header a concern. README.md has the reading order. */
 #include "kernel.h"
-#include "arch.h"
 #include "state.h"
+#include "arch.h"
 #include "headers.h"
+#include "frame.h"
 #include "identity.h"
 #include "slot.h"
 #include "send.h"
+#include "lineage.h"
 #include "function.h"
 #include "drop.h"
-#include "lineage.h"
+#include "point.h"
+#include "program.h"
 
 /* GPL: bpf_probe_read_kernel and others are for GPL-compatible programs only. */
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -3,29 +3,113 @@
 #ifndef PACKET_TRAIL_STATE_H
 #define PACKET_TRAIL_STATE_H
 
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
 #include "event.h"
 
 /* struct sk_buff has 232 … 256 bytes, by configuration. */
 #define SKB_COPY    320
+#define SKB_PART    128 /* from its length to its data, which are 104 bytes */
 #define HEADER_COPY (FILTER_SCRATCH + 64)
 
-volatile const struct settings settings = {};
+const struct settings settings = {};
+
+/* So that the compiler doesn't take the zeros for granted, and still reads each but once. */
+static __always_inline const struct settings *settings_as_loaded(void)
+{
+	const struct settings *pointer = &settings;
+
+	asm("" : "+r"(pointer));
+	return pointer;
+}
+
+#define settings (*settings_as_loaded())
+
+/* A pointer to a kernel type at this address; only where settings.direct. */
+#define POINTER(type, address)                                                                     \
+	((const type *)bpf_rdonly_cast((void *)(address), bpf_core_type_id_kernel(type)))
+
+struct words {
+	u64 word[18]; /* as many as struct rusage has */
+};
+
+static __always_inline u64 read_word(u64 address)
+{
+	u64 word = 0;
+
+	if (settings.direct)
+		return ((const struct words *)POINTER(struct rusage, address))->word[0];
+	bpf_probe_read_kernel(&word, sizeof(word), (const void *)address);
+	return word;
+}
+
+/* A variable that is the helper's, too, and begins with zeros. */
+#define SHARED SEC(".data")
 
 /* Set by the helper: hooks stay attached and send nothing. */
 bool paused = true;
 
+/*
+ * Set by the helper: the filter that stands in the function programs is the one that holds, and
+ * events are sent.
+ */
+SHARED bool quick = false;
+
+/* Set by the helper when it goes to sleep until there is an event; who wakes it clears it. */
+SHARED bool asleep = false;
+
+/* Bytes of a packet that the filter can look at: set by the helper, with the filter. */
+__u32 filter_extent = FILTER_SCRATCH;
+
+/* Set by the helper: some gate is shut. */
+SHARED bool any_shut = false;
+
+/* Set by the helper: there is no filter, and packets without readable headers match, too. */
+SHARED bool match_all = false;
+
+/* What a hook adds to the packet's own fields. */
+struct hit {
+	u64 skb;
+	u64 caller;
+	u32 hook;
+	u32 reason; /* the verdict with EVENT_VERDICT */
+	u32 redirect;
+	u8 flags;
+	u8 direction;
+};
+
 /* A packet as one hook sees it. */
 struct view {
-	u8 skb[SKB_COPY];
 	u8 header[HEADER_COPY]; /* from the MAC header, or from the network header without one */
 	u32 captured;		/* bytes in header */
 	u32 wire;		/* bytes of the packet from there on */
 	u32 network;		/* offset of the network header in header, < 64 */
+	u32 start;		/* offset from head at which header begins */
 	u8 ethernet;		/* header begins with an Ethernet header */
 	u8 ip;			/* network is valid */
+	u8 matched;		/* the filter's answer, from one program to the next */
+	u8 scratch;		/* enum scratch */
+	u64 cookie;		/* of the function hook; 0 = not looked up yet */
+	u64 births;		/* packets that began in this scratch */
+	u64 whole;		/* the skb that fragments are put together in, on this CPU */
+	struct hit hit;		/* from one program to the next */
+	u32 outer;		/* the scratch of the end in which this one comes: drop.h */
 	u32 netns;
 	u32 ifindex;
 	u64 dev;
+	/* Of struct sk_buff: read_skb(). */
+	u64 skb; /* its address */
+	u64 head;
+	u64 data;
+	u32 tail;
+	u32 len;
+	u32 mark;
+	u16 protocol; /* network order */
+	u16 network_header;
+	u16 mac_header;
+	u64 skb_dev;
+	u64 skb_sk;
+	u8 copy[SKB_COPY]; /* where it can't be read by plain loads */
 };
 
 /*
@@ -37,10 +121,11 @@ enum scratch {
 	SCRATCH_FUNCTION,
 	SCRATCH_DROP,
 	SCRATCH_CONSUME,
-	SCRATCH_CLONE,
 	SCRATCH_COPY,
-	SCRATCH_PSKB_COPY,
-	SCRATCH_SEGMENT,
+	SCRATCH_PROGRAM, /* tc and XDP programs run with softirqs off, one at a time */
+	SCRATCH_NEW_SKB,
+	SCRATCH_POINT, /* one a tracepoint: they interrupt each other */
+	SCRATCH_LAST_POINT = SCRATCH_POINT + POINTS - 1,
 	SCRATCHES,
 };
 
@@ -51,12 +136,33 @@ struct {
 	__type(value, struct view);
 } views SEC(".maps");
 
+/*
+ * By CPU. The helper reads them as memory: while it looked into a map by the bpf system call, the
+ * kernel would run no function hook on that CPU (bpf_disable_instrumentation, include/linux/bpf.h).
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* the helper sets how many CPUs there may be */
 	__type(key, u32);
 	__type(value, struct counters);
 } counters SEC(".maps");
+
+/*
+ * Cookies of function hooks by address: with kprobe.multi the kernel looks for a cookie by halving
+ * a list of all addresses, which costs more than all else that a hit does.
+ */
+SHARED struct cookie cookies[COOKIES] = {};
+
+SHARED struct hits hits[HIT_COUNTS] = {};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, GATES);
+	__type(key, u32);
+	__type(value, struct gate);
+} gates SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -65,24 +171,79 @@ struct {
 
 static __always_inline struct counters *count(void)
 {
-	u32 zero = 0;
+	u32 cpu = bpf_get_smp_processor_id();
 
-	return bpf_map_lookup_elem(&counters, &zero);
+	return bpf_map_lookup_elem(&counters, &cpu);
 }
 
 static __always_inline struct view *view_of(u32 scratch)
 {
-	return bpf_map_lookup_elem(&views, &scratch);
+	struct view *view = bpf_map_lookup_elem(&views, &scratch);
+
+	if (view)
+		view->scratch = scratch;
+	return view;
+}
+
+/*
+ * The address that a tracing program got as a typed pointer, which can't be calculated with: memory
+ * forgets the type.
+ */
+static __always_inline u64 plain(struct view *view, u64 pointer)
+{
+	volatile u64 *memory = &view->skb;
+
+	*memory = pointer;
+	return *memory;
 }
 
 /* The counters are this CPU's own, but tracing programs nest in function programs: atomic. */
 #define ADD(counter) __sync_fetch_and_add(&(counter), 1)
 
-/* The reader sleeps until enough is there (or its own timeout), not once an event. */
-static __always_inline u64 wakeup(void)
+static __always_inline struct hits *my_hits(void)
 {
-	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= settings.wakeup ? BPF_RB_FORCE_WAKEUP
-									      : BPF_RB_NO_WAKEUP;
+	return &hits[bpf_get_smp_processor_id() & (HIT_COUNTS - 1)];
+}
+
+/* Events of a CPU between looks at how full the ring buffer is; a power of two. */
+#define LOOK_EVERY 64
+
+/*
+ * The reader is woken by the first event after it went to sleep. While events flow it comes by
+ * itself, and is called only when the ring buffer fills faster than that.
+ */
+static __always_inline u64 wakeup(const struct counters *counters)
+{
+	if (asleep) {
+		asleep = false;
+		return BPF_RB_FORCE_WAKEUP;
+	}
+	if (counters->sent % LOOK_EVERY == 0 &&
+	    bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= settings.wakeup)
+		return BPF_RB_FORCE_WAKEUP;
+	return BPF_RB_NO_WAKEUP;
+}
+
+/*
+ * Where the kernel's BTF has no variables of CPUs (5.10): the addresses of some among each CPU's
+ * own, and that of the array of what is added to it there (__per_cpu_offset). From kallsyms; 0 =
+ * not known.
+ */
+volatile const __u64 cpu_offsets_at = 0;
+volatile const __u64 redirect_info_at = 0;
+volatile const __u64 prog_active_at = 0;
+volatile const __u64 current_kprobe_at = 0;
+
+/* This CPU's own of such a variable; 0 = not known. Only bpf_probe_read_kernel() may read there. */
+static __always_inline u64 on_this_cpu(u64 variable_at)
+{
+	u64 offset;
+
+	if (!variable_at || !cpu_offsets_at ||
+	    bpf_probe_read_kernel(&offset, sizeof(offset),
+				  (const u64 *)cpu_offsets_at + bpf_get_smp_processor_id()))
+		return 0;
+	return variable_at + offset;
 }
 
 #endif

@@ -9,46 +9,101 @@
 #include <sys/types.h>
 
 #include "functions.h"
+#include "guard.h"
 #include "hooks.h"
 #include "load.h"
+#include "probes.h"
 
 struct packet_trail_bpf;
+
+#define PLACED 3
 
 struct attachment {
 	struct hooks hooks;
 	enum backend backend;
-	int program; /* of function hooks */
-	int *links;  /* descriptors */
+	int program;	    /* of function hooks */
+	int placed[PLACED]; /* of those whose skb is the first, second, third
+			       argument; 0 = none */
+	int places;	    /* of kprobes: the map from address to cookie */
+	int *links;	    /* descriptors */
 	size_t link_count;
 	size_t link_room;
 	size_t first_rank_end; /* function hooks before this one make a trace worth watching */
-	pthread_t thread;      /* attaches the rest */
+	size_t leaving;	       /* links that the thread closes; then link_count is 0 */
+	struct probes leaving_probes; /* likewise */
+	bool expedited;		      /* by this process, until the thread is done */
+	pthread_t thread;	      /* attaches the rest, and closes it */
 	bool threaded;
 	atomic_bool stop;
-	atomic_size_t tried; /* function hooks that were tried */
-	pid_t guard;	     /* 0 = none */
-	int guard_pipe;
+	atomic_size_t tried;			/* function hooks that were tried */
+	atomic_uint_least64_t missed_meanwhile; /* by probes, until all hooks were tried */
+	struct probes probes; /* of the kprobe backend; without them it takes a perf event a hook */
+	struct guard guard;
+	bool apart; /* hooks that may be shed don't share a link with those that may not */
+	atomic_uint_least64_t missed; /* hits that links missed which were closed since */
 };
 
-/* Makes the table: function hooks by rank, then the kernel's own ends and lineage, as `load` wants.
- * 0 or -ENOMEM. */
+/* Has this kernel kprobes, one way or the other? */
+bool kprobes_work(void);
+
+/*
+ * Makes the table: function hooks by rank, then the kernel's own ends, then lineage unless packets
+ * aren't followed. `with_tracing`: with programs of the fentry kind. Tells `load` of them all. 0 or
+ * -ENOMEM.
+ */
 int attachment_plan(struct attachment *attachment, const struct functions *functions,
-		    struct load *load, bool with_tracepoints, bool with_lineage);
+		    struct load *load, bool with_tracepoints, bool with_tracing);
 
-/* Attaches tracepoints and lineage; each fails alone. */
-void attachment_attach_others(struct attachment *attachment, struct packet_trail_bpf *skeleton);
+/* Attaches tracepoints and what follows packets made from packets; each fails alone. */
+void attachment_attach_others(struct attachment *attachment, const struct load *load,
+			      const struct packet_trail_bpf *skeleton);
 
-/* Attaches function hooks [begin, end) of the table. Calls back now and then; stops when it returns
- * true. */
+/* Called now and then while it lasts; true = stop. */
+struct reporter {
+	bool (*progress)(size_t done, size_t total, void *context);
+	void *context;
+};
+
+/* Attaches function hooks [begin, end) of the table. `reporter` may be NULL. */
 void attachment_attach(struct attachment *attachment, size_t begin, size_t end,
-		       bool (*progress)(size_t done, size_t total, void *context), void *context);
+		       const struct reporter *reporter);
 
-/* Attaches the rest of the function hooks in a thread. */
+/* Attaches the rest of the function hooks, from `begin` on, in a thread. */
 void attachment_attach_rest(struct attachment *attachment, size_t begin);
 
-/* Where hooks go away slowly, starts the process that speeds it up if this one is killed. Before
- * any thread. */
-void attachment_guard(struct attachment *attachment);
+/* Ends that: what is being attached in that moment still is. */
+void attachment_stop(struct attachment *attachment);
+
+/*
+ * Adds hooks for functions of a module that was loaded meanwhile, and attaches them; the functions
+ * must live as long as the table. How many, and an array of them that is the caller's. Not while
+ * the rest is being attached.
+ */
+size_t attachment_attach_later(struct attachment *attachment, const struct functions *functions,
+			       struct hook ***added);
+
+/* Opens what the backend needs, and has it cleaned up if this process is killed. Before any thread.
+ */
+void attachment_begin(struct attachment *attachment);
+
+/* Hits of function hooks as the kernel counts them: those that it missed; and, of kprobes in
+ * tracefs, all others. */
+struct probe_counts attachment_count(const struct attachment *attachment);
+
+/* Were all function hooks tried? */
+bool attachment_settled(const struct attachment *attachment);
+
+/*
+ * Attaches function hooks anew without those that were shed. While that lasts, some that stay may
+ * be away for a moment; those that end packets never are.
+ */
+void attachment_without_shed(struct attachment *attachment);
+
+/*
+ * Begins to detach all, what costs most first, and goes on in a thread: much of it waits for the
+ * kernel's grace periods. attachment_detach() must follow.
+ */
+void attachment_begin_detach(struct attachment *attachment);
 
 /* Detaches all. */
 void attachment_detach(struct attachment *attachment);

@@ -2,16 +2,24 @@
 /* A running trace: see capture.h. */
 #include "capture.h"
 #include "attach.h"
+#include "copy.h"
 #include "log.h"
+#include "programs.h"
 #include "packet_trail.skel.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/membarrier.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-#define READ_AT_ONCE 8192
+/* Little enough that the run loop looks at its clocks several times a second. */
+#define READ_AT_ONCE 512
 
 static uint64_t now_ns(void)
 {
@@ -21,15 +29,35 @@ static uint64_t now_ns(void)
 	return monotonic;
 }
 
+/* The event with its task's name: an event without one is of the task of its CPU's event before. */
+static const struct event *with_comm(struct cpu_task *task, const struct event *event,
+				     struct event *whole)
+{
+	if (*event->comm) {
+		task->pid = event->pid;
+		memcpy(task->comm, event->comm, sizeof(task->comm));
+		return event;
+	}
+	if (task->pid != event->pid)
+		return event;
+	*whole = *event;
+	memcpy(whole->comm, task->comm, sizeof(whole->comm));
+	return whole;
+}
+
 static void take_event(struct capture *capture, const struct event *event, const uint64_t *stack)
 {
 	uint32_t cpu = event->cpu < capture->cpus ? event->cpu : 0;
+	struct event whole;
 
 	capture->read++;
+	event = with_comm(&capture->tasks[cpu], event, &whole);
 	if (capture_full(capture)) {
 		capture->limited[cpu]++;
 		return;
 	}
+	if (capture->programs)
+		programs_event(capture->programs, event);
 	names_of_event(capture->names, capture->sink, event, stack);
 	if (capture->sink->event(capture->sink, event, stack))
 		capture->taken++;
@@ -37,11 +65,10 @@ static void take_event(struct capture *capture, const struct event *event, const
 		capture->refused++;
 }
 
-/* One record. A negative value makes libbpf stop after it. */
-static int on_record(void *context, void *data, size_t size)
+static void on_record(void *context, const void *data, size_t size)
 {
 	struct capture *capture = context;
-	uint16_t type = size >= sizeof(type) ? *(uint16_t *)data : 0;
+	uint16_t type = size >= sizeof(type) ? *(const uint16_t *)data : 0;
 
 	if (type == RECORD_EVENT && size >= sizeof(struct event)) {
 		take_event(capture, data, NULL);
@@ -56,7 +83,6 @@ static int on_record(void *context, void *data, size_t size)
 		memcpy(name, record->name, sizeof(record->name));
 		capture->sink->iface(capture->sink, record->netns, record->ifindex, name);
 	}
-	return (capture->read % READ_AT_ONCE) == 0 ? -EAGAIN : 0;
 }
 
 int capture_open(struct capture *capture, struct packet_trail_bpf *skeleton, struct sink *sink,
@@ -68,13 +94,19 @@ int capture_open(struct capture *capture, struct packet_trail_bpf *skeleton, str
 	capture->names = names;
 	capture->cpus = cpus;
 	capture->limit = limit;
-	capture->now = calloc(cpus, sizeof(*capture->now));
+	capture->now_bytes = cpus * sizeof(*capture->now);
+	capture->now = mmap(NULL, capture->now_bytes, PROT_READ, MAP_SHARED,
+			    bpf_map__fd(skeleton->maps.counters), 0);
+	if (capture->now == MAP_FAILED)
+		capture->now = NULL;
 	capture->before = calloc(cpus, sizeof(*capture->before));
 	capture->limited = calloc(cpus, sizeof(*capture->limited));
-	capture->ring =
-		ring_buffer__new(bpf_map__fd(skeleton->maps.ring), on_record, capture, NULL);
+	capture->tasks = calloc(cpus, sizeof(*capture->tasks));
 	capture->accounted = now_ns();
-	if (capture->now && capture->before && capture->limited && capture->ring)
+	errno = -ring_open(&capture->ring, bpf_map__fd(skeleton->maps.ring),
+			   bpf_map__max_entries(skeleton->maps.ring));
+	capture->open = !errno;
+	if (capture->now && capture->before && capture->limited && capture->tasks && capture->open)
 		return 0;
 	complain("can't read events: ring buffer (%s): give a smaller --buffer", strerror(errno));
 	return -1;
@@ -82,21 +114,43 @@ int capture_open(struct capture *capture, struct packet_trail_bpf *skeleton, str
 
 void capture_close(struct capture *capture)
 {
-	ring_buffer__free(capture->ring);
-	free(capture->now);
+	ring_close(&capture->ring);
+	if (capture->now)
+		munmap((void *)capture->now, capture->now_bytes);
 	free(capture->before);
 	free(capture->limited);
+	free(capture->tasks);
 	memset(capture, 0, sizeof(*capture));
 }
 
 int capture_fd(const struct capture *capture)
 {
-	return ring_buffer__epoll_fd(capture->ring);
+	return capture->ring.epoll;
 }
 
 bool capture_read(struct capture *capture)
 {
-	return ring_buffer__consume(capture->ring) != -EAGAIN;
+	return ring_read(&capture->ring, READ_AT_ONCE, on_record, capture) < READ_AT_ONCE;
+}
+
+bool capture_sleep(struct capture *capture)
+{
+	uint64_t before = capture->read;
+
+	capture->skeleton->data->asleep = true;
+	/* An event from before that woke nobody: it is seen now, and later ones do. */
+	atomic_thread_fence(memory_order_seq_cst);
+	capture_read(capture);
+	if (capture->read == before)
+		return true;
+	capture->skeleton->data->asleep = false;
+	return false;
+}
+
+void capture_wake(struct capture *capture)
+{
+	ring_woken(&capture->ring);
+	capture->skeleton->data->asleep = false;
 }
 
 bool capture_full(const struct capture *capture)
@@ -121,14 +175,37 @@ static void gap(struct capture *capture, uint64_t *lost, uint32_t cpu, enum gap_
 	capture->sink->gap(capture->sink, &one);
 }
 
-/* Hits that the kernel kept from our programs because one ran on that CPU already; and their run
- * time. */
-static uint64_t recursion_misses(const struct capture *capture, uint64_t *run_ns)
+/* Tells hits that were missed since `before` was counted. */
+static void tell_missed(struct capture *capture, uint64_t *before, uint64_t now_missed,
+			enum gap_cause cause, uint64_t to)
+{
+	struct gap one = {
+		.missed = now_missed - *before,
+		.from = capture->accounted,
+		.to = to,
+		.cause = cause,
+	};
+
+	if (now_missed <= *before)
+		return;
+	*before = now_missed;
+	capture->sink->gap(capture->sink, &one);
+}
+
+/* What the kernel counted of our programs so far. */
+struct runs {
+	uint64_t misses;	  /* kept from running, since one ran on that CPU already … */
+	uint64_t function_misses; /* … of them, of function hooks */
+	uint64_t run_ns;
+	uint64_t fixed_ns; /* of it, of programs that run whatever hooks are shed */
+};
+
+/* `look`: not only as far as is known of hooks on BPF programs. */
+static struct runs count_runs(const struct capture *capture, bool look)
 {
 	struct bpf_program *program;
-	uint64_t misses = 0;
+	struct runs runs = {0};
 
-	*run_ns = 0;
 	bpf_object__for_each_program (program, capture->skeleton->obj) {
 		struct bpf_prog_info info = {0};
 		__u32 size = sizeof(info);
@@ -136,63 +213,89 @@ static uint64_t recursion_misses(const struct capture *capture, uint64_t *run_ns
 
 		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size))
 			continue;
-		misses += info.recursion_misses;
-		*run_ns += info.run_time_ns;
+		runs.misses += info.recursion_misses;
+		runs.run_ns += info.run_time_ns;
+		/* What functions run are kprobe programs, whatever attaches them. */
+		if (info.type == BPF_PROG_TYPE_KPROBE)
+			runs.function_misses += info.recursion_misses;
+		else
+			runs.fixed_ns += info.run_time_ns;
 	}
-	return misses;
+	if (capture->programs) {
+		struct account account;
+
+		programs_account(capture->programs, look, &account);
+		runs.misses += account.misses;
+		runs.run_ns += account.run_ns;
+	}
+	return runs;
+}
+
+uint64_t capture_run_ns(const struct capture *capture, uint64_t *fixed_ns)
+{
+	struct runs runs = count_runs(capture, true);
+
+	*fixed_ns = runs.fixed_ns;
+	return runs.run_ns;
+}
+
+/* Runs of function hooks' programs; `all` has those of hooks on BPF programs, too. */
+static uint64_t count_hits(const struct capture *capture, uint64_t *all)
+{
+	uint64_t functions = 0;
+
+	*all = 0;
+	for (uint32_t i = 0; i < HIT_COUNTS; i++) {
+		functions += capture->skeleton->data->hits[i].functions;
+		*all += capture->skeleton->data->hits[i].programs;
+	}
+	*all += functions;
+	return functions;
 }
 
 /*
- * struct bpf_link_info for kprobe.multi (include/uapi/linux/bpf.h), whose count of missed hits is
- * newer (6.7, e2b2cd592a63) than the header that we build with.
+ * Tells hits of kprobes that no program ran for. Before 6.7 (dd8657894c11) the kernel doesn't count
+ * that it keeps a program from running (trace_call_bpf, kernel/trace/bpf_trace.c), in an interrupt
+ * of another one or of somebody's look into a map. A probe is armed a moment before its program is
+ * there, so it is known once hooks are attached, and told from then on. `before`: hits that were
+ * seen before those of the probes were counted; what comes meanwhile is never told.
  */
-struct kprobe_multi_info {
-	__u32 type;
-	__u32 id;
-	__u32 prog_id;
-	__u32 padding;
-	__u64 addrs;
-	__u32 count;
-	__u32 flags;
-	__u64 missed;
-	__u64 cookies;
-};
-
-static uint64_t link_misses(const struct attachment *attachment)
+static void tell_unseen(struct capture *capture, const struct attachment *attachment,
+			uint64_t probe_hits, uint64_t before, const struct runs *runs, uint64_t now)
 {
-	uint64_t misses = 0;
+	uint64_t all, seen = count_hits(capture, &all);
+	uint64_t unseen = probe_hits > seen ? probe_hits - seen : 0;
 
-	if (attachment->backend != BACKEND_KPROBE_MULTI)
-		return 0;
-	for (size_t i = 0; i < attachment->link_count; i++) {
-		union {
-			struct bpf_link_info known;
-			struct kprobe_multi_info multi;
-			char room[256];
-		} info;
-		__u32 size = sizeof(info);
-
-		memset(&info, 0, sizeof(info));
-		if (bpf_obj_get_info_by_fd(attachment->links[i], &info, &size) ||
-		    info.known.type != BPF_LINK_TYPE_KPROBE_MULTI ||
-		    size < sizeof(struct kprobe_multi_info))
-			continue;
-		misses += info.multi.missed;
+	if (capture->settled != attachment->hooks.functions) {
+		capture->unseen = probe_hits > before ? probe_hits - before : 0;
+		capture->settled = attachment->hooks.functions;
+		return;
 	}
-	return misses;
+	if (runs->function_misses)
+		return;
+	if (unseen > capture->unseen) {
+		/* Programs run under RCU: those of hits just now have counted after this. */
+		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+		seen = count_hits(capture, &all);
+		unseen = probe_hits > seen ? probe_hits - seen : 0;
+	}
+	if (unseen > capture->unseen)
+		capture->unseen_told += unseen - capture->unseen;
+	tell_missed(capture, &capture->unseen, unseen, GAP_RECURSION, now);
 }
 
-void capture_account(struct capture *capture, const struct attachment *attachment,
+void capture_account(struct capture *capture, const struct attachment *attachment, bool last,
 		     struct totals *totals)
 {
-	uint32_t zero = 0;
-	uint64_t now = now_ns(), misses, ended = 0, lost_pipe = 0;
+	uint64_t now = now_ns(), ended = 0, lost_pipe = 0, seen;
+	struct probe_counts counts;
+	struct runs runs;
+	bool look, probed = attachment->probes.folder >= 0 && attachment_settled(attachment);
 
 	memset(totals, 0, sizeof(*totals));
-	if (bpf_map_lookup_elem(bpf_map__fd(capture->skeleton->maps.counters), &zero, capture->now))
-		memcpy(capture->now, capture->before, capture->cpus * sizeof(*capture->now));
 	for (uint32_t cpu = 0; cpu < capture->cpus; cpu++) {
-		const struct counters *after = &capture->now[cpu], *before = &capture->before[cpu];
+		struct counters *before = &capture->before[cpu], now_there = capture->now[cpu];
+		const struct counters *after = &now_there;
 		uint64_t pipe = capture->sink->take_lost(capture->sink, cpu);
 
 		gap(capture, &capture->kernel_lost, cpu, GAP_RING_BUFFER,
@@ -208,25 +311,28 @@ void capture_account(struct capture *capture, const struct attachment *attachmen
 		}
 		gap(capture, &lost_pipe, cpu, GAP_PIPE_FULL, pipe, now);
 		totals->sent += after->sent;
-		totals->hits += after->hits;
 		totals->packets += after->packets;
 		ended += after->ended;
-		capture->before[cpu] = *after;
+		*before = *after;
 	}
 	capture->pipe_lost += lost_pipe;
-	misses = recursion_misses(capture, &totals->run_ns);
-	if (misses > capture->recursion) {
-		gap(capture, &capture->kernel_lost, 0, GAP_RECURSION, misses - capture->recursion,
-		    now);
-		capture->recursion = misses;
+	seen = count_hits(capture, &totals->hits);
+	/* Both may be long lists, and grow only when there are hits. */
+	look = totals->hits != capture->hits || last ||
+	       (probed && capture->settled != attachment->hooks.functions);
+	if (look)
+		counts = attachment_count(attachment);
+	runs = count_runs(capture, look);
+	tell_missed(capture, &capture->recursion, runs.misses, GAP_RECURSION, now);
+	if (look) {
+		tell_missed(capture, &capture->missed, counts.missed, GAP_MISSED, now);
+		if (probed)
+			tell_unseen(capture, attachment, counts.hits, seen, &runs, now);
 	}
-	misses = link_misses(attachment);
-	if (misses > capture->missed) {
-		gap(capture, &capture->kernel_lost, 0, GAP_MISSED, misses - capture->missed, now);
-		capture->missed = misses;
-	}
+	capture->hits = totals->hits;
 	totals->time = now;
-	totals->sent += capture->recursion + capture->missed;
+	totals->run_ns = runs.run_ns;
+	totals->missed = capture->recursion + capture->missed + capture->unseen_told;
 	totals->delivered = capture->taken - capture->pipe_lost;
 	totals->lost = capture->kernel_lost + capture->limit_lost + capture->pipe_lost;
 	totals->following = totals->packets > ended ? totals->packets - (uint32_t)ended : 0;
@@ -236,4 +342,11 @@ void capture_account(struct capture *capture, const struct attachment *attachmen
 void capture_pause(struct capture *capture, bool paused)
 {
 	capture->skeleton->data->paused = paused;
+	capture->skeleton->data->quick = !paused && !capture->filter_changed;
+}
+
+void capture_filter_changed(struct capture *capture)
+{
+	capture->filter_changed = true;
+	capture->skeleton->data->quick = false;
 }

@@ -8,29 +8,45 @@
 #include <linux/types.h>
 #include "../bpf/event.h"
 #include "names.h"
+#include "ring.h"
 #include "sink.h"
 
 struct attachment;
 struct packet_trail_bpf;
-struct ring_buffer;
+struct programs;
+
+/* The task of a CPU's last event. */
+struct cpu_task {
+	uint32_t pid;
+	char comm[16];
+};
 
 struct capture {
 	struct sink *sink;
 	struct packet_trail_bpf *skeleton;
-	struct ring_buffer *ring;
+	struct ring ring;
+	bool open;
 	struct names *names;
+	struct programs *programs; /* NULL = none are hooked */
 	uint32_t cpus;
-	struct counters *now; /* a CPU, of the kernel side */
+	const struct counters *now; /* a CPU, of the kernel side */
+	size_t now_bytes;
 	struct counters *before;
 	uint64_t *limited; /* a CPU: events beyond the limit */
-	uint64_t limit;	   /* 0 = none */
-	uint64_t read;	   /* events from the ring buffer */
-	uint64_t taken;	   /* of them, taken by the sink */
+	struct cpu_task *tasks;
+	bool filter_changed; /* since load */
+	uint64_t limit;	     /* 0 = none */
+	uint64_t read;	     /* events from the ring buffer */
+	uint64_t taken;	     /* of them, taken by the sink */
 	uint64_t pipe_lost;
 	uint64_t refused; /* by the sink, to be counted as lost */
 	uint64_t kernel_lost;
-	uint64_t recursion; /* the programs' recursion_misses so far */
-	uint64_t missed;    /* the links' missed so far */
+	uint64_t recursion;   /* the programs' recursion_misses so far */
+	uint64_t missed;      /* hits that links and probes missed so far … */
+	uint64_t hits;	      /* … as of so many hits that were seen */
+	uint64_t unseen;      /* hits of kprobes that no program ran for, so far … */
+	uint64_t unseen_told; /* … of them, told: those since hooks were attached */
+	size_t settled;	      /* function hooks for which that is known */
 	uint64_t limit_lost;
 	uint64_t accounted; /* time of the last account */
 };
@@ -40,19 +56,38 @@ int capture_open(struct capture *capture, struct packet_trail_bpf *skeleton, str
 		 struct names *names, uint32_t cpus, uint64_t limit);
 void capture_close(struct capture *capture);
 
-/* Descriptor to poll. */
+/* Descriptor that becomes readable when the kernel side calls; capture_wake() takes that back. */
 int capture_fd(const struct capture *capture);
 
-/* Takes what the ring buffer holds, at most some thousands. Returns false when there may be more.
+/* Takes what the ring buffer holds, at most some hundreds. Returns false when there may be more.
  */
 bool capture_read(struct capture *capture);
+
+/*
+ * Asks to be woken by the next event. Returns false when one has come already; it is taken, and
+ * nobody wakes us.
+ */
+bool capture_sleep(struct capture *capture);
+
+/* Takes that back: whoever is awake comes by itself. */
+void capture_wake(struct capture *capture);
 
 /* Was the limit reached? */
 bool capture_full(const struct capture *capture);
 
-/* Counts what was lost since the last time and sends it as gaps. Fills the totals. */
-void capture_account(struct capture *capture, const struct attachment *attachment,
+/* Counts what was lost and missed since the last time and sends it as gaps. Fills the totals.
+ * `last`: all is detached. */
+void capture_account(struct capture *capture, const struct attachment *attachment, bool last,
 		     struct totals *totals);
+
+/*
+ * Time that our programs have run, ns; grows while bpf_stats are on. `fixed_ns`: of it, that of
+ * programs that run whatever hooks are shed (ends and lineage of packets).
+ */
+uint64_t capture_run_ns(const struct capture *capture, uint64_t *fixed_ns);
+
+/* Another filter holds than the one that the programs were loaded with. */
+void capture_filter_changed(struct capture *capture);
 
 /* Starts or stops sending. */
 void capture_pause(struct capture *capture, bool paused);

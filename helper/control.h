@@ -12,23 +12,32 @@ enum command {
 	COMMAND_STOP,
 	COMMAND_PAUSE,
 	COMMAND_RESUME,
+	COMMAND_FILTER,
 	COMMAND_BAD
 };
 
-/* What a line asks for. Keys that aren't known are skipped; what is no JSON object is BAD. */
-enum command control_line(const char *line, size_t length);
+/* Room for a filter of FILTER_MAX bytes, all of them escaped once. */
+#define CONTROL_LINE 20480
 
-#define CONTROL_LINE 4096
+/*
+ * What a line of at most CONTROL_LINE bytes asks for. Keys that aren't known are skipped; what is
+ * no JSON object is BAD. `filter` has CONTROL_LINE bytes and gets the value of that key.
+ */
+enum command control_line(const char *line, size_t length, char *filter);
 
 struct control {
 	char line[CONTROL_LINE];
+	char filter[CONTROL_LINE];
 	size_t length;
 	bool too_long; /* the rest of this line is thrown away */
 	bool closed;
 };
 
-/* Reads what is there from a descriptor that doesn't block; calls back for each whole line. */
-void control_read(struct control *control, int fd, void (*command)(enum command, void *context),
-		  void *context);
+/*
+ * Reads what is there from a descriptor that doesn't block; calls back for each whole line, with
+ * the filter of COMMAND_FILTER.
+ */
+void control_read(struct control *control, int fd,
+		  void (*command)(enum command, const char *filter, void *context), void *context);
 
 #endif

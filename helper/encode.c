@@ -19,9 +19,12 @@ enum part {
 	PART_CALLER = 1 << 10,
 	PART_STACK = 1 << 11,
 	PART_DROP = 1 << 12,
+	PART_VERDICT = 1 << 13,
 	PART_PARENT = 1 << 14,
 	PART_FREE = 1 << 15,
 	PART_L4_FLAGS = 1 << 16,
+	PART_REDIRECT = 1 << 17,
+	PART_DIRECTION = 1 << 18,
 };
 
 struct tuple {
@@ -161,6 +164,12 @@ bool batch_add(struct batch *batch, const struct event *event, uint32_t stack_id
 		parts |= PART_CALLER;
 	if (stack_id)
 		parts |= PART_STACK;
+	if (event->flags & EVENT_VERDICT)
+		parts |= PART_VERDICT;
+	if (event->redirect)
+		parts |= PART_REDIRECT;
+	if (event->direction)
+		parts |= PART_DIRECTION;
 	if (event->edge)
 		parts |= PART_PARENT;
 	if (event->flags & EVENT_FREE)
@@ -197,12 +206,18 @@ bool batch_add(struct batch *batch, const struct event *event, uint32_t stack_id
 		put_varint(out, event->reason);
 		put_zigzag(out, (int64_t)(event->caller - batch->text_base));
 	}
+	if (parts & PART_VERDICT)
+		put_zigzag(out, event->verdict);
 	if (parts & PART_PARENT) {
 		put_varint(out, event->parent);
 		put_u8(out, event->edge);
 	}
 	if (parts & PART_L4_FLAGS)
 		put_u8(out, event->l4_flags);
+	if (parts & PART_REDIRECT)
+		put_varint(out, event->redirect);
+	if (parts & PART_DIRECTION)
+		put_u8(out, event->direction);
 	batch->time = event->time;
 	batch->count++;
 	return true;

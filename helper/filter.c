@@ -11,9 +11,9 @@
  * The kernel's verifier must see that every access stays inside of the buffer, whatever the lengths
  * are. A load at a constant offset is in bounds by itself; for an offset from X the sum is compared
  * with a constant as well as with the captured length, which kernel 5.10 follows. The verifier
- * also refuses unreachable instructions, so only what can be reached is emitted. Classic BPF jumps
- * forward only: one pass in order knows, for each instruction, whether it is reached and how many
- * bytes every way to it has tested already.
+ * also refuses unreachable instructions, so only what can be reached is emitted. With its loops
+ * unrolled, classic BPF jumps forward only: one pass in order knows, for each instruction, whether
+ * it is reached and how many bytes every way to it has tested already.
  */
 #include <netdb.h>
 #include <stdbool.h>
@@ -26,6 +26,7 @@
 #include <pcap/pcap.h>
 #undef bpf_insn
 #include "filter.h"
+#include "unroll.h"
 #include "../bpf/event.h"
 
 /* What a tcpdump of today uses; only its being non-zero matters here. */
@@ -45,7 +46,7 @@ enum { CLASS = 0x07, SIZE = 0x18, MODE = 0xe0, OP = 0xf0, MISC_OP = 0xf8, RET_VA
 enum { LEN = 0x80, MSH = 0xa0, RET_A = 0x10, TXA = 0x80, MISC = 0x07, RET = 0x06 };
 
 struct translation {
-	const struct classic_insn *in;
+	const struct step *in;
 	size_t length;
 	struct bpf_insn *out;
 	size_t count;
@@ -54,7 +55,36 @@ struct translation {
 	size_t *start;	/* per classic instruction: where it begins in `out` */
 	uint16_t *tested; /* per classic instruction: bytes known to be captured, or UNREACHED */
 	bool no_match_used;
+	bool loose; /* where it looks may depend on the packet, or is not aligned */
+	bool wire;
+	bool header_in_x; /* X never holds more than an IPv4 header's length */
+	__u32 extent;
 };
+
+/* Most that the header length field of IPv4 says. */
+#define IP_HEADER_MAX 60
+
+/* Bytes before `end` are looked at. */
+static void extend(struct translation *t, __u32 end)
+{
+	if (end > FILTER_SCRATCH)
+		end = FILTER_SCRATCH;
+	if (end > t->extent)
+		t->extent = end;
+}
+
+/* X is set from an IPv4 header's length alone, if at all. */
+static bool only_header_in_x(const struct step *in, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		__u16 code = in[i].code;
+
+		if (((code & CLASS) == BPF_LDX && (code & MODE) != MSH) ||
+		    ((code & CLASS) == MISC && (code & MISC_OP) != TXA))
+			return false;
+	}
+	return true;
+}
 
 static void emit(struct translation *t, __u8 code, __u8 dst, __u8 src, __s16 off, __s32 imm)
 {
@@ -125,6 +155,8 @@ static bool load_absolute(struct translation *t, __u8 dst, __u32 k, __u16 code, 
 		*tested = (uint16_t)(k + size);
 		emit_jump(t, BPF_JMP | BPF_JLT | BPF_K, CAPTURED, 0, *tested, t->length);
 	}
+	t->loose |= k % size != 0;
+	extend(t, k + size);
 	emit_load(t, dst, DATA, (__s16)k, code);
 	return true;
 }
@@ -138,6 +170,8 @@ static bool load_indirect(struct translation *t, __u32 k, __u16 code)
 		emit_no_match(t);
 		return false;
 	}
+	t->loose = true;
+	extend(t, t->header_in_x ? IP_HEADER_MAX + k + (__u32)size : FILTER_SCRATCH);
 	/* 64-bit sums of a 32-bit X don't wrap. */
 	emit(t, BPF_ALU | BPF_MOV | BPF_X, TMP, X, 0, 0);
 	emit(t, BPF_ALU64 | BPF_ADD | BPF_K, TMP, 0, 0, (__s32)k + size);
@@ -150,7 +184,7 @@ static bool load_indirect(struct translation *t, __u32 k, __u16 code)
 }
 
 /* A = A op operand; false if nothing follows. */
-static bool translate_alu(struct translation *t, const struct classic_insn *in)
+static bool translate_alu(struct translation *t, const struct step *in)
 {
 	__u8 op = in->code & OP, src = in->code & BPF_X;
 
@@ -186,21 +220,17 @@ static bool translate_alu(struct translation *t, const struct classic_insn *in)
 	return true;
 }
 
-/* False if it jumps backwards. */
-static bool translate_jump(struct translation *t, size_t i, uint16_t tested)
+static void translate_jump(struct translation *t, size_t i, uint16_t tested)
 {
-	const struct classic_insn *in = &t->in[i];
+	const struct step *in = &t->in[i];
 	__u8 op = in->code & OP, src = in->code & BPF_X, reg = src == BPF_X ? X : 0;
 	__s32 imm = src == BPF_X ? 0 : (__s32)in->k;
-	size_t yes = i + 1 + in->jt, no = i + 1 + in->jf;
+	size_t yes = in->yes, no = in->no;
 
 	if (op == BPF_JA) {
-		if (in->k >= t->length - i - 1)
-			return false;
-		yes = i + 1 + in->k;
 		emit_jump(t, BPF_JMP | BPF_JA, 0, 0, 0, yes);
 		reach(t, yes, tested);
-		return true;
+		return;
 	}
 	reach(t, yes, tested);
 	reach(t, no, tested);
@@ -213,13 +243,12 @@ static bool translate_jump(struct translation *t, size_t i, uint16_t tested)
 	emit_jump(t, BPF_JMP32 | op | src, A, reg, imm, yes);
 	if (no != i + 1)
 		emit_jump(t, BPF_JMP | BPF_JA, 0, 0, 0, no);
-	return true;
 }
 
 /* Translates instruction i; NULL, or why it can't be. */
 static const char *translate_one(struct translation *t, size_t i)
 {
-	const struct classic_insn *in = &t->in[i];
+	const struct step *in = &t->in[i];
 	__u16 code = in->code;
 	uint16_t tested = t->tested[i];
 	__u8 dst = (code & CLASS) == BPF_LDX ? X : A;
@@ -249,6 +278,7 @@ static const char *translate_one(struct translation *t, size_t i)
 			emit(t, BPF_LDX | BPF_MEM | BPF_W, dst, BPF_REG_10, word_offset(in->k), 0);
 			break;
 		case LEN:
+			t->wire = true;
 			emit(t, BPF_ALU | BPF_MOV | BPF_X, dst, WIRE, 0, 0);
 			break;
 		default:
@@ -264,10 +294,7 @@ static const char *translate_one(struct translation *t, size_t i)
 		goes_on = translate_alu(t, in);
 		break;
 	case BPF_JMP:
-		if (!translate_jump(t, i, tested))
-			return "it loops over a chain of headers (protochain), which a kernel "
-			       "filter "
-			       "can't: name the protocol with proto";
+		translate_jump(t, i, tested);
 		return NULL;
 	case RET:
 		if ((code & RET_VALUE) != RET_A)
@@ -326,21 +353,24 @@ static int link_jumps(struct translation *t)
 static int translate(const struct bpf_program *program, struct filter_insns *out, char *err,
 		     size_t err_size)
 {
-	struct translation t = {.in = program->bf_insns, .length = program->bf_len};
-	const char *reason;
+	struct translation t = {0};
+	struct step *steps = unroll(program, &t.length);
 	size_t room = t.length * EXPANSION + WORDS + 6;
+	const char *reason;
 	int result = -1;
 
+	t.in = steps;
 	t.out = calloc(room, sizeof(*t.out));
 	t.target = malloc(room * sizeof(*t.target));
 	t.start = calloc(t.length + 1, sizeof(*t.start));
 	t.tested = malloc((t.length + 1) * sizeof(*t.tested));
-	if (!t.out || !t.target || !t.start || !t.tested) {
+	if (!steps || !t.out || !t.target || !t.start || !t.tested) {
 		snprintf(err, err_size, "not enough memory");
 		goto cleanup;
 	}
 	memset(t.target, 0xff, room * sizeof(*t.target));
 	memset(t.tested, 0xff, (t.length + 1) * sizeof(*t.tested));
+	t.header_in_x = only_header_in_x(t.in, t.length);
 	emit_prologue(&t);
 	reach(&t, 0, 0);
 	for (size_t i = 0; i < t.length; i++) {
@@ -362,10 +392,17 @@ static int translate(const struct bpf_program *program, struct filter_insns *out
 		snprintf(err, err_size, "it is too long: say it with fewer terms");
 		goto cleanup;
 	}
-	*out = (struct filter_insns){.insns = t.out, .cnt = t.count};
+	*out = (struct filter_insns){
+		.insns = t.out,
+		.cnt = t.count,
+		.extent = t.extent,
+		.loose = t.loose,
+		.wire = t.wire,
+	};
 	t.out = NULL;
 	result = 0;
 cleanup:
+	free(steps);
 	free(t.out);
 	free(t.target);
 	free(t.start);

@@ -3,6 +3,7 @@
 #ifndef PACKET_TRAIL_FILTER_H
 #define PACKET_TRAIL_FILTER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <linux/bpf.h>
 
@@ -20,6 +21,9 @@ enum filter_link { FILTER_ETHERNET, FILTER_IP };
 struct filter_insns {
 	struct bpf_insn *insns;
 	size_t cnt;
+	__u32 extent; /* it looks at no byte from here on, whatever the packet is */
+	bool loose;   /* where it looks depends on the packet, or is not aligned */
+	bool wire;    /* it looks at the packet's length */
 };
 
 /*

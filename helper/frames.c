@@ -6,6 +6,7 @@
 #include "kallsyms.h"
 #include "log.h"
 #include "options.h"
+#include "program_message.h"
 #include "reasons.h"
 #include "stream.h"
 #include "version.h"
@@ -121,6 +122,7 @@ static void frames_hooks(struct sink *sink, const struct hook *hooks, size_t cou
 		field_fixed64(&inner, 5, hooks[i].address);
 		field_string(&inner, 6, hooks[i].prototype);
 		field_varint(&inner, 7, hooks[i].position);
+		field_varint(&inner, 8, hooks[i].program);
 		field_message(&message, 1, &inner);
 		bytes_free(&inner);
 	}
@@ -165,6 +167,24 @@ static void frames_reasons(struct sink *sink, const struct reasons *reasons)
 		bytes_free(&inner);
 	}
 	send(frames_of(sink), FRAME_REASONS, &message);
+}
+
+static void frames_program(struct sink *sink, const struct program *program)
+{
+	struct bytes message = {0}, inner = {0};
+
+	put_program(&inner, program);
+	field_message(&message, 1, &inner);
+	bytes_free(&inner);
+	send(frames_of(sink), FRAME_PROGRAMS, &message);
+}
+
+static void frames_source(struct sink *sink, const struct program *program)
+{
+	struct bytes message = {0};
+
+	put_source(&message, program);
+	send(frames_of(sink), FRAME_SOURCE, &message);
 }
 
 static void frames_netns(struct sink *sink, uint32_t inum, const char *name)
@@ -297,6 +317,7 @@ static void frames_gap(struct sink *sink, const struct gap *gap)
 	field_fixed64(&message, 3, gap->from);
 	field_fixed64(&message, 4, gap->to);
 	field_varint(&message, 5, gap->cause);
+	field_varint(&message, 6, gap->missed);
 	send(frames_of(sink), FRAME_GAP, &message);
 }
 
@@ -310,6 +331,7 @@ static void add_totals(struct bytes *message, const struct totals *totals)
 	field_varint(message, 6, totals->following);
 	field_varint(message, 7, totals->hits);
 	field_varint(message, 8, totals->run_ns);
+	field_varint(message, 9, totals->missed);
 }
 
 static void frames_counters(struct sink *sink, const struct totals *totals)
@@ -318,6 +340,20 @@ static void frames_counters(struct sink *sink, const struct totals *totals)
 
 	add_totals(&message, totals);
 	send(frames_of(sink), FRAME_COUNTERS, &message);
+}
+
+static void frames_filter(struct sink *sink, const char *expression, const char *error,
+			  uint64_t time, uint64_t took)
+{
+	struct bytes message = {0};
+
+	/* Events before it are of the filter before. */
+	sink->flush(sink);
+	field_string(&message, 1, expression);
+	field_string(&message, 2, error);
+	field_fixed64(&message, 3, time);
+	field_varint(&message, 4, took);
+	send(frames_of(sink), FRAME_FILTER, &message);
 }
 
 static uint64_t frames_take_lost(struct sink *sink, uint32_t cpu)
@@ -399,6 +435,8 @@ struct sink *frames_sink(int fd, uint32_t cpus)
 		.status = frames_status,
 		.progress = frames_progress,
 		.reasons = frames_reasons,
+		.program = frames_program,
+		.source = frames_source,
 		.netns = frames_netns,
 		.iface = frames_iface,
 		.task = frames_task,
@@ -406,6 +444,7 @@ struct sink *frames_sink(int fd, uint32_t cpus)
 		.event = frames_event,
 		.gap = frames_gap,
 		.counters = frames_counters,
+		.filter = frames_filter,
 		.flush = frames_flush,
 		.take_lost = frames_take_lost,
 		.end = frames_end,

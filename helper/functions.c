@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Which kernel functions are hooked: see functions.h. */
 #include "functions.h"
+#include "arch.h"
 #include "glob.h"
 #include "log.h"
 #include "options.h"
 #include "reasons.h"
+#include "text.h"
 #include "tracefs.h"
+#include "vmlinux.h"
 
 #include <bpf/btf.h>
 #include <dirent.h>
@@ -17,13 +20,23 @@
 #define BTF_FOLDER "/sys/kernel/btf"
 
 /*
- * The functions at which an skb ends, whatever way it is freed: bpf/identity.h says why these.
- * They are hooked always.
+ * The functions that packets' identity needs, which are hooked always, and where the skb is if not
+ * in its first place: those at which an skb ends, whatever way it is freed (bpf/identity.h says why
+ * these); those that make a fragment (void ip_copy_metadata(struct sk_buff *to, struct sk_buff
+ * *from), net/ipv4/ip_output.c, and the same of IPv6; of a packet that was made as a list of
+ * fragments, `from` is the one before); and that which puts fragments together (void
+ * *inet_frag_reasm_prepare(struct inet_frag_queue *q, struct sk_buff *skb, struct sk_buff *parent),
+ * net/ipv4/inet_fragment.c, since 5.1, c23f35d19db3): skb, which came last, becomes the whole
+ * packet as a copy of the first one (skb_morph); that ends what it was.
  */
-static const char *const ends[] = {
-	"skb_release_head_state",
-	"kfree_skbmem",
-	"napi_skb_cache_put",
+static const struct identity {
+	const char *name;
+	enum part part;
+	uint8_t position;
+} identities[] = {
+	{"skb_release_head_state", PART_END, 0}, {"kfree_skbmem", PART_END, 0},
+	{"napi_skb_cache_put", PART_END, 0},	 {"ip_copy_metadata", PART_FRAGMENT, 2},
+	{"ip6_copy_metadata", PART_FRAGMENT, 2}, {"inet_frag_reasm_prepare", PART_WHOLE, 0},
 };
 
 /*
@@ -248,6 +261,24 @@ static int skb_position(const struct btf *btf, const struct btf_type *proto)
 	return -1;
 }
 
+/*
+ * A function that BPF programs call with their packet: BPF_CALL_… (include/linux/filter.h) declares
+ * it with registers for arguments, of which the first is named skb.
+ */
+static bool is_program_helper(const struct btf *btf, const struct btf_type *proto, const char *name)
+{
+	const struct btf_param *params = btf_params(proto);
+	const struct btf_type *type;
+	const char *first;
+
+	if (!name || strncmp(name, "bpf_", 4) != 0 || !btf_vlen(proto))
+		return false;
+	first = btf__name_by_offset(btf, params[0].name_off);
+	type = skip_modifiers(btf, params[0].type);
+	return first && strcmp(first, "skb") == 0 && type && btf_is_int(type) &&
+	       type->size == sizeof(uint64_t);
+}
+
 int btf_each_candidate(const struct btf *btf, uint32_t first,
 		       int (*each)(const struct candidate *candidate, void *context), void *context)
 {
@@ -264,8 +295,9 @@ int btf_each_candidate(const struct btf *btf, uint32_t first,
 		proto = btf__type_by_id(btf, type->type);
 		if (!proto || !btf_is_func_proto(proto))
 			continue;
-		candidate.position = skb_position(btf, proto);
 		candidate.name = btf__name_by_offset(btf, type->name_off);
+		candidate.helper = is_program_helper(btf, proto, candidate.name);
+		candidate.position = candidate.helper ? 1 : skb_position(btf, proto);
 		candidate.proto = type->type;
 		if (candidate.position < 0 || !candidate.name || !*candidate.name)
 			continue;
@@ -403,10 +435,12 @@ struct entry {
 	const char *prototype;
 	int next; /* of the same hash; -1 = last */
 	uint8_t position;
+	bool helper;
 	bool unclear; /* the skb's place can't be told */
 	bool quiet;
-	bool variant;	/* kallsyms has a compiler's variant of it */
-	uint16_t found; /* addresses */
+	bool initial;	/* it is among the kernel's start, whose memory is free */
+	uint16_t found; /* addresses of this very name */
+	uint16_t variants;
 };
 
 #define BUCKETS 8192
@@ -417,6 +451,7 @@ struct chooser {
 	struct reasons *reasons;
 	const struct btf *btf;
 	const char *module;
+	const char *only; /* this module's functions alone; NULL = all */
 	struct entry *entries;
 	int count;
 	int capacity;
@@ -457,10 +492,13 @@ static bool listed(const char *const *list, size_t count, const char *name)
 
 #define LISTED(list, name) listed(list, sizeof(list) / sizeof(*(list)), name)
 
-static bool asked_for(const struct options *options, const char *name)
+static bool asked_for(const struct options *options, const struct candidate *candidate)
 {
 	const struct patterns *functions = &options->functions, *excludes = &options->excludes;
+	const char *name = candidate->name;
 
+	if (candidate->helper ? options->no_programs : options->programs_only)
+		return false;
 	if (functions->count && !glob_any(functions->items, functions->count, name))
 		return false;
 	return !glob_any(excludes->items, excludes->count, name);
@@ -483,16 +521,26 @@ static int skip(struct functions *functions, const char *name, const char *modul
 	return 0;
 }
 
+/* What this function is to packets' identity, NULL = nothing. */
+static const struct identity *identity_of(const char *name, const char *module)
+{
+	for (size_t i = 0; i < sizeof(identities) / sizeof(*identities); i++)
+		if (!*module && strcmp(identities[i].name, name) == 0)
+			return &identities[i];
+	return NULL;
+}
+
 static int add_candidate(const struct candidate *candidate, void *context)
 {
 	struct chooser *chooser = context;
-	bool end = !*chooser->module && LISTED(ends, candidate->name);
-	bool asked = asked_for(chooser->options, candidate->name);
+	const struct identity *identity = identity_of(candidate->name, chooser->module);
+	bool asked = asked_for(chooser->options, candidate);
+	bool needed = identity && (identity->part == PART_END || !chooser->options->no_follow);
 	char prototype[512];
 	struct entry *entry;
 	uint32_t bucket;
 
-	if (!asked && !end)
+	if (!asked && !needed)
 		return 0;
 	entry = entry_of(chooser, candidate->name, strlen(candidate->name), chooser->module);
 	if (entry) {
@@ -521,7 +569,9 @@ static int add_candidate(const struct candidate *candidate, void *context)
 		.module = chooser->module,
 		.prototype = keep(chooser->functions, prototype),
 		.next = chooser->buckets[bucket],
-		.position = candidate->position,
+		.position =
+			identity && identity->position ? identity->position : candidate->position,
+		.helper = candidate->helper,
 		.unclear = candidate->position == 0,
 		.quiet = !asked,
 	};
@@ -555,7 +605,8 @@ static int add_modules(struct chooser *chooser, struct btf *vmlinux)
 		struct btf *btf;
 
 		if (file->d_name[0] == '.' || strcmp(file->d_name, "vmlinux") == 0 ||
-		    !module_wanted(chooser->options, file->d_name))
+		    !module_wanted(chooser->options, file->d_name) ||
+		    (chooser->only && strcmp(chooser->only, file->d_name) != 0))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", BTF_FOLDER, file->d_name);
 		chooser->module = keep(chooser->functions, file->d_name);
@@ -583,14 +634,15 @@ static int add_modules(struct chooser *chooser, struct btf *vmlinux)
 
 static uint8_t rank_of(const struct entry *entry)
 {
-	if (!*entry->module && LISTED(ends, entry->name))
+	if (identity_of(entry->name, entry->module))
 		return 0;
 	return glob_any(telling, sizeof(telling) / sizeof(*telling), entry->name) ? 1 : 2;
 }
 
-static int add_function(struct functions *functions, const struct entry *entry, uint64_t address)
+static int add_function(struct functions *functions, const struct entry *entry, const char *name,
+			uint64_t address)
 {
-	bool end = !*entry->module && LISTED(ends, entry->name);
+	const struct identity *identity = identity_of(entry->name, entry->module);
 
 	if (functions->count % 512 == 0) {
 		struct function *items =
@@ -602,21 +654,56 @@ static int add_function(struct functions *functions, const struct entry *entry, 
 	}
 	functions->items[functions->count++] = (struct function){
 		.address = address,
-		.name = entry->name,
+		.name = name,
 		.module = entry->module,
 		.prototype = entry->prototype,
 		.position = entry->position,
 		.rank = rank_of(entry),
-		.ends = end,
+		.part = identity ? identity->part : PART_NONE,
 		.no_birth = !*entry->module && LISTED(no_birth, entry->name),
 		.quiet = entry->quiet,
+		.helper = entry->helper,
 	};
 	return 0;
 }
 
+/*
+ * The compiler's variants of a function have its name and more: .isra, .constprop and .part are
+ * functions whose arguments may have moved; .cold is a piece that its function jumps into.
+ */
+static int add_variant(struct chooser *chooser, struct entry *entry, const struct symbol *symbol,
+		       const char *name)
+{
+	const char *own = keep(chooser->functions, name);
+
+	if (!own)
+		return -ENOMEM;
+	if (strstr(name, ".cold"))
+		return skip(chooser->functions, own, entry->module,
+			    "a part that its function jumps into: it is never called");
+	entry->variants++;
+	if (add_function(chooser->functions, entry, own, symbol->address))
+		return -ENOMEM;
+	chooser->functions->items[chooser->functions->count - 1].doubtful = true;
+	return 0;
+}
+
+/* May its skb be elsewhere than the declaration says? Which of several functions of one name the
+ * declaration is of isn't known. */
+static bool doubtful(struct chooser *chooser, const struct function *function)
+{
+	const struct entry *entry =
+		entry_of(chooser, function->name, strlen(function->name), function->module);
+
+	return function->doubtful || (entry && (entry->unclear || entry->found > 1));
+}
+
 static int find_addresses(struct chooser *chooser, const struct kallsyms *kallsyms)
 {
-	for (size_t i = 0; i < kallsyms->count; i++) {
+	struct functions *functions = chooser->functions;
+	int err = 0;
+
+	for (size_t i = 0; i < kallsyms->count && !err; i++) {
 		const struct symbol *symbol = &kallsyms->symbols[i];
 		const char *name = symbol_name(kallsyms, symbol);
 		size_t length = strcspn(name, ".");
@@ -625,33 +712,29 @@ static int find_addresses(struct chooser *chooser, const struct kallsyms *kallsy
 		entry = entry_of(chooser, name, length, symbol_module(kallsyms, symbol));
 		if (!entry)
 			continue;
-		if (name[length]) {
-			entry->variant = true;
+		if (symbol->address >= kallsyms->init_begin &&
+		    symbol->address < kallsyms->init_end) {
+			entry->initial = true;
 			continue;
 		}
-		if (symbol->address >= kallsyms->init_begin && symbol->address < kallsyms->init_end)
+		if (name[length]) {
+			err = add_variant(chooser, entry, symbol, name);
 			continue;
+		}
 		entry->found++;
-		if (!entry->unclear && add_function(chooser->functions, entry, symbol->address))
-			return -ENOMEM;
+		err = add_function(functions, entry, entry->name, symbol->address);
 	}
-	for (int i = 0; i < chooser->count; i++) {
+	for (int i = 0; i < chooser->count && !err; i++) {
 		const struct entry *entry = &chooser->entries[i];
-		const char *reason;
 
-		if (entry->unclear && entry->found)
-			reason = "which argument is the skb can't be told";
-		else if (entry->found)
-			continue;
-		else if (entry->variant)
-			reason = "only a variant made by the compiler exists, its arguments are "
-				 "not certain";
-		else
-			reason = "it has no address: inlined, or of the kernel's start";
-		if (skip(chooser->functions, entry->name, entry->module, reason))
-			return -ENOMEM;
+		if (!entry->found && !entry->variants)
+			err = skip(functions, entry->name, entry->module,
+				   entry->initial ? "it was of the kernel's start, and is gone"
+						  : "it has no address: inlined everywhere");
 	}
-	return 0;
+	for (size_t i = 0; i < functions->count; i++)
+		functions->items[i].doubtful = doubtful(chooser, &functions->items[i]);
+	return err;
 }
 
 static int by_address(const void *left, const void *right)
@@ -661,11 +744,16 @@ static int by_address(const void *left, const void *right)
 	return a->address < b->address ? -1 : a->address > b->address;
 }
 
+/* Side by side where the skb is at the same place: one program serves several kprobes. */
 static int by_rank(const void *left, const void *right)
 {
 	const struct function *a = left, *b = right;
 
-	return a->rank != b->rank ? a->rank - b->rank : by_address(left, right);
+	if (a->rank != b->rank)
+		return a->rank - b->rank;
+	if (a->doubtful != b->doubtful)
+		return a->doubtful - b->doubtful;
+	return a->position != b->position ? a->position - b->position : by_address(left, right);
 }
 
 /* Two names of one address would be two hits of one call: the first is kept. */
@@ -691,14 +779,89 @@ static int drop_aliases(struct functions *functions)
 
 /* ---- what ftrace can trace ---- */
 
+/*
+ * What ftrace changes is at a function's begin, or a few bytes behind it: after ENDBR64 on x86-64
+ * with IBT, after BTI and what saves the link register on arm64.
+ */
+#define SITE_WITHIN 16
+
+/* The function whose site this is; NULL when none of ours. They are sorted by address. */
+static struct function *function_of_site(struct functions *functions, uint64_t site)
+{
+	size_t low = 0, high = functions->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (functions->items[middle].address <= site)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (!low || site - functions->items[low - 1].address > SITE_WITHIN)
+		return NULL;
+	return &functions->items[low - 1];
+}
+
+static int by_name(const void *left, const void *right)
+{
+	const struct function *const *a = left, *const *b = right;
+	int order = strcmp((*a)->name, (*b)->name);
+
+	return order ? order : strcmp((*a)->module, (*b)->module);
+}
+
+/* NULL without memory. */
+static const struct function **sort_names(const struct functions *functions)
+{
+	const struct function **names = calloc(functions->count + 1, sizeof(struct function *));
+
+	if (!names)
+		return NULL;
+	for (size_t i = 0; i < functions->count; i++)
+		names[i] = &functions->items[i];
+	qsort(names, functions->count, sizeof(struct function *), by_name);
+	return names;
+}
+
+/* Marks the functions that a line of the list names: `name` or `name [module]`. */
+static void mark_named(struct functions *functions, const struct function **names, char *line,
+		       bool *traceable)
+{
+	size_t length = strcspn(line, " \t\n"), low = 0, high = functions->count;
+	char *open = strchr(line + length, '['), *close = open ? strchr(open, ']') : NULL;
+	struct function key = {.name = line, .module = ""}, *one = &key;
+
+	if (close) {
+		*close = 0;
+		key.module = open + 1;
+	}
+	line[length] = 0;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (by_name(&names[middle], &one) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < functions->count && by_name(&names[low], &one) == 0; low++) {
+		size_t at = names[low] - functions->items;
+
+		traceable[at] = true;
+		if (BEHIND_FTRACE)
+			functions->items[at].behind = names[low]->address + BEHIND_FTRACE;
+	}
+}
+
 /* Marks what the kernel lists. Returns false when the list can't be read: then every one may be
  * tried. */
-static bool mark_traceable(struct chooser *chooser, bool *traceable)
+static bool mark_traceable(struct functions *functions, bool *traceable)
 {
-	struct functions *functions = chooser->functions;
 	bool with_addresses = true;
 	char line[1024];
 	size_t lines = 0;
+	const struct function **names = NULL;
 	FILE *file;
 
 	/* With addresses since 6.5 (83f74441bcb1). */
@@ -707,53 +870,51 @@ static bool mark_traceable(struct chooser *chooser, bool *traceable)
 		with_addresses = false;
 		file = tracefs_open("available_filter_functions");
 	}
-	if (!file)
+	if (file && !with_addresses)
+		names = sort_names(functions);
+	if (!file || (!with_addresses && !names)) {
+		if (file)
+			fclose(file);
 		return false;
+	}
 	while (fgets(line, sizeof(line), file)) {
 		lines++;
 		if (with_addresses) {
-			struct function key = {.address = strtoull(line, NULL, 16)}, *found;
+			uint64_t site = strtoull(line, NULL, 16);
+			struct function *found = function_of_site(functions, site);
 
-			found = functions->count ? bsearch(&key, functions->items, functions->count,
-							   sizeof(key), by_address)
-						 : NULL;
-			if (!found) {
-				/* With IBT the traced place is behind the 4 bytes of ENDBR64. */
-				key.address -= 4;
-				found = functions->count
-						? bsearch(&key, functions->items, functions->count,
-							  sizeof(key), by_address)
-						: NULL;
-			}
-			if (found)
+			if (found) {
 				traceable[found - functions->items] = true;
-		} else {
-			size_t length = strcspn(line, " \t\n");
-			char *open = strchr(line + length, '[');
-			char *close = open ? strchr(open, ']') : NULL;
-			const char *module = "";
-			struct entry *entry;
-
-			if (close) {
-				*close = 0;
-				module = open + 1;
+				found->behind = BEHIND_FTRACE ? site + BEHIND_FTRACE : 0;
 			}
-			entry = entry_of(chooser, line, length, module);
-			/* "found" is over; from here it says that the name is listed. */
-			if (entry)
-				entry->found = UINT16_MAX;
+		} else {
+			mark_named(functions, names, line, traceable);
 		}
 	}
 	fclose(file);
-	if (!with_addresses)
-		for (size_t i = 0; i < functions->count; i++) {
-			const struct function *item = &functions->items[i];
-			const struct entry *entry =
-				entry_of(chooser, item->name, strlen(item->name), item->module);
-
-			traceable[i] = entry && entry->found == UINT16_MAX;
-		}
+	free(names);
 	return lines > 0;
+}
+
+/* The same by the functions' own code. Returns false when that can't be told here. */
+static bool mark_by_text(struct functions *functions, bool *traceable)
+{
+	size_t count = 0;
+	int found = 0;
+
+	for (size_t i = 0; i < functions->count && found >= 0; i++) {
+		uint64_t site;
+
+		found = text_site(functions->items[i].address, &site);
+		traceable[i] = found > 0;
+		functions->items[i].behind = found > 0 && BEHIND_FTRACE ? site + BEHIND_FTRACE : 0;
+		count += traceable[i];
+	}
+	/* Most of them can; else this kernel's compiler has another way. */
+	if (found >= 0 && count > functions->count / 2)
+		return true;
+	memset(traceable, 0, functions->count * sizeof(*traceable));
+	return false;
 }
 
 static int drop_untraceable(struct chooser *chooser)
@@ -765,8 +926,9 @@ static int drop_untraceable(struct chooser *chooser)
 
 	if (!traceable)
 		return -ENOMEM;
-	if (!mark_traceable(chooser, traceable)) {
+	if (!mark_by_text(functions, traceable) && !mark_traceable(functions, traceable)) {
 		say("no list of traceable functions: tracefs: every function is tried");
+		functions->unlisted = true;
 		free(traceable);
 		return 0;
 	}
@@ -788,7 +950,7 @@ static int drop_untraceable(struct chooser *chooser)
 
 static struct btf *open_btf(const char *path)
 {
-	struct btf *btf = btf__parse(path ? path : BTF_FOLDER "/vmlinux", NULL);
+	struct btf *btf = vmlinux_take(path);
 
 	if (btf)
 		return btf;
@@ -810,7 +972,7 @@ static bool has_drop_reason(const struct btf *btf)
 	return type && btf_is_func_proto(type) && btf_vlen(type) >= 4;
 }
 
-int functions_choose(struct functions *functions, const struct options *options,
+int functions_choose(struct functions *functions, const struct options *options, const char *only,
 		     const struct kallsyms *kallsyms, struct reasons *reasons)
 {
 	struct chooser *chooser = calloc(1, sizeof(*chooser));
@@ -826,18 +988,25 @@ int functions_choose(struct functions *functions, const struct options *options,
 		goto cleanup;
 	chooser->functions = functions;
 	chooser->options = options;
+	chooser->only = only;
 	chooser->reasons = reasons;
 	functions->drop_reason = has_drop_reason(vmlinux);
+	functions->copies = btf__find_by_name_kind(vmlinux, "__copy_skb_header", BTF_KIND_FUNC) > 0;
+	functions->release =
+		btf__find_by_name_kind(vmlinux, "skb_release_head_state", BTF_KIND_FUNC) > 0;
+	functions->program_iterator =
+		btf__find_by_name_kind(vmlinux, "bpf_iter_bpf_prog", BTF_KIND_FUNC) > 0;
+	functions->plain_loads =
+		btf__find_by_name_kind(vmlinux, "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
 	chooser->btf = vmlinux;
 	chooser->module = "";
 	memset(chooser->buckets, 0xff, sizeof(chooser->buckets));
-	err = btf_each_candidate(vmlinux, 1, add_candidate, chooser);
-	if (!err)
+	err = only ? 0 : btf_each_candidate(vmlinux, 1, add_candidate, chooser);
+	if (!err && !only)
 		err = reasons_add(reasons, vmlinux, 1);
 	if (!err && !options->no_modules)
 		err = add_modules(chooser, vmlinux);
-	/* 6 MB that are not needed while the rest is read. */
-	btf__free(vmlinux);
+	vmlinux_keep(vmlinux);
 	vmlinux = NULL;
 	if (!err)
 		err = find_addresses(chooser, kallsyms);

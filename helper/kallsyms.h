@@ -13,6 +13,7 @@ struct symbol {
 	uint32_t name;	 /* offset in `text` */
 	uint16_t module; /* index in `modules`; 0 = vmlinux */
 	uint8_t sent;	 /* its place in the stream was announced */
+	uint8_t padding; /* bytes before it that are no function's */
 };
 
 struct kallsyms {
@@ -27,6 +28,11 @@ struct kallsyms {
 	uint64_t text_base;  /* _stext */
 	uint64_t init_begin; /* _sinittext … _einittext: gone after boot */
 	uint64_t init_end;
+	/* Variables; 0 = not listed. The first three are relative to each CPU's own. */
+	uint64_t redirect_info;	 /* bpf_redirect_info */
+	uint64_t prog_active;	 /* bpf_prog_active */
+	uint64_t current_kprobe; /* current_kprobe */
+	uint64_t cpu_offsets;	 /* __per_cpu_offset */
 };
 
 /*

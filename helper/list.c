@@ -2,6 +2,7 @@
 /* --list-hooks: see list.h. */
 #include "list.h"
 #include "functions.h"
+#include "log.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -52,6 +53,10 @@ static void json_hooks(const struct functions *functions)
 
 void list_hooks(const struct functions *functions, bool json)
 {
+	if (functions->unlisted)
+		complain("which functions the kernel lets be traced isn't known: "
+			 "available_filter_functions: some of these may be refused when a trace "
+			 "begins, which tells each; mount tracefs to know before");
 	if (json) {
 		json_hooks(functions);
 		return;

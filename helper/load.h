@@ -8,24 +8,45 @@
 #include <linux/types.h>
 #include "../bpf/event.h"
 #include "filter.h"
+#include "hooks.h"
 #include "options.h"
 
+struct bpf_insn;
+struct bpf_program;
 struct packet_trail_bpf;
+
+/* A packet filter, for each link that a packet may begin with. */
+struct filters {
+	struct filter_insns ethernet;
+	struct filter_insns ip;
+	bool every; /* no filter: packets without readable headers match too */
+};
+
+void filters_free(struct filters *filters);
 
 /* What goes into the kernel side before load. */
 struct load {
 	struct settings settings;
-	struct filter_insns ethernet;
-	struct filter_insns ip;
-	enum backend backend; /* not AUTO */
+	struct filters filters;
+	const char *never; /* an expression: packets to leave out whatever the filter says; or "" */
+	uint8_t filter_number; /* of those that were in force, counted up from 0 and over */
+	enum backend backend;  /* not AUTO */
 	uint32_t buffer;
+	uint32_t packets; /* that are followed at once: a power of two */
+	uint32_t places;  /* function hooks that are found by their address */
 	/* Hook ids; 0 = leave this program out. */
 	uint32_t drop_hook;
 	uint32_t consume_hook;
-	uint32_t clone_hook;
 	uint32_t copy_hook;
-	uint32_t pskb_copy_hook;
-	uint32_t segment_hook;
+	uint32_t point_hooks[POINTS];
+	bool release; /* watch skb_release_head_state beside its hook */
+	/* Variables as kallsyms.h has them; 0 = not known. */
+	uint64_t redirect_info;
+	uint64_t prog_active;
+	uint64_t current_kprobe;
+	uint64_t cpu_offsets;
+	bool programs;	       /* with the patterns for hooks on BPF programs */
+	bool program_iterator; /* the kernel has it (bpf_iter_bpf_prog in its BTF) */
 };
 
 /* Compiles the filter for both links; an empty one matches every packet. 0, or -1 after it said
@@ -35,6 +56,24 @@ void load_free(struct load *load);
 
 /* Does kprobe.multi work on this kernel? `address` is of a function that can be traced. */
 bool kprobe_multi_works(uint64_t address);
+
+/* Tells the programs the cookies of vmlinux's function hooks, before these are attached. 0 or
+ * -errno. */
+void load_cookies(struct packet_trail_bpf *skeleton, const struct hooks *hooks);
+
+/*
+ * Puts another filter into the programs that run, which stay attached. 0, or -1 with the reason in
+ * `error`, and the filter before stays.
+ */
+int load_change_filter(struct load *load, struct packet_trail_bpf *skeleton, const char *expression,
+		       char *error, size_t error_size);
+
+/*
+ * The instructions of a program that is loaded once for each BPF program that it hooks, with the
+ * filter of now in them. NULL without memory; to be freed.
+ */
+struct bpf_insn *load_pattern_insns(const struct load *load, const struct bpf_program *program,
+				    size_t *count);
 
 /*
  * Opens and loads. Programs whose hook id is 0 stay out. NULL with errno; `log` gets the verifier's

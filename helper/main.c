@@ -4,6 +4,7 @@
  * poll, one exit. What each step does is in the file of its name.
  */
 #include "attach.h"
+#include "budget.h"
 #include "capture.h"
 #include "control.h"
 #include "functions.h"
@@ -11,18 +12,25 @@
 #include "list.h"
 #include "load.h"
 #include "log.h"
+#include "modules.h"
 #include "names.h"
 #include "options.h"
 #include "preflight.h"
+#include "privileges.h"
+#include "programs.h"
 #include "reasons.h"
 #include "sink.h"
+#include "text.h"
 #include "version.h"
+#include "vmlinux.h"
 #include "packet_trail.skel.h"
 
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/membarrier.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -30,13 +38,16 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-#define POLL_MS	    20	/* events wait at most so long in the ring buffer … */
+#define POLL_MS	    20	/* while events flow, they wait at most so long in the ring buffer … */
 #define FLUSH_MS    40	/* … and here */
-#define ACCOUNT_MS  250 /* between looks at what was lost */
+#define IDLE_MS	    250 /* longest sleep when none do; the first one wakes us */
+#define ACCOUNT_MS  500 /* between looks at what was lost */
 #define COUNTERS_MS 1000
+#define PROGRAMS_US 20000 /* where it can't be asked: no program runs so long */
 
 enum { EXIT_OK = 0, EXIT_CANT = 1, EXIT_BAD = 2 };
 
@@ -44,10 +55,15 @@ struct trace {
 	struct options options;
 	struct kallsyms kallsyms;
 	struct functions functions;
+	struct modules modules;
+	struct functions *later; /* of modules that were loaded meanwhile */
+	size_t later_count;
 	struct reasons reasons;
 	struct load load;
 	struct attachment attachment;
 	struct capture capture;
+	struct budget budget;
+	struct programs *programs; /* NULL = not asked for, or not possible */
 	struct names names;
 	struct control control;
 	struct sink *sink;
@@ -92,11 +108,47 @@ static int open_signals(struct trace *trace)
 	return trace->signals < 0 ? -1 : 0;
 }
 
-static void obey(enum command command, void *context)
+static uint64_t now_ns(void)
+{
+	uint64_t monotonic, wall;
+
+	clock_pair(&monotonic, &wall);
+	return monotonic;
+}
+
+static void filter_changed(struct trace *trace)
+{
+	capture_filter_changed(&trace->capture);
+	if (trace->programs)
+		programs_filter_changed(trace->programs);
+}
+
+/* Another filter from here on, and its answer. */
+static void change_filter(struct trace *trace, const char *filter)
+{
+	char error[512] = "";
+	uint64_t begin = now_ns(), now;
+
+	if (!trace->capture.open)
+		snprintf(error, sizeof(error), "the trace has not begun: send it once it is live");
+	else if (load_change_filter(&trace->load, trace->skeleton, filter, error, sizeof(error)))
+		say("the filter stays: %s: %s", filter, error);
+	else
+		filter_changed(trace);
+	now = now_ns();
+	/* What the one before let through goes first. */
+	while (trace->capture.open && !capture_read(&trace->capture))
+		;
+	trace->sink->filter(trace->sink, filter, error, now, now - begin);
+}
+
+static void obey(enum command command, const char *filter, void *context)
 {
 	struct trace *trace = context;
 
 	trace->heard_ms = now_ms();
+	if (command == COMMAND_FILTER && trace->sink)
+		change_filter(trace, filter);
 	if (command == COMMAND_STOP && !trace->cause)
 		trace->cause = "stop";
 	else if (trace->skeleton && (command == COMMAND_PAUSE || command == COMMAND_RESUME))
@@ -115,7 +167,7 @@ static void listen(struct trace *trace, int timeout_ms)
 
 	if (trace->options.stream && !trace->control.closed)
 		polls[1].fd = STDIN_FILENO;
-	if (trace->capture.ring)
+	if (trace->capture.open)
 		polls[2].fd = capture_fd(&trace->capture);
 	if (trace->sink)
 		polls[3].fd = trace->sink->waiting(trace->sink);
@@ -158,11 +210,14 @@ static int read_symbols(struct trace *trace)
 
 static int choose(struct trace *trace)
 {
-	if (functions_choose(&trace->functions, &trace->options, &trace->kallsyms, &trace->reasons))
+	if (functions_choose(&trace->functions, &trace->options, NULL, &trace->kallsyms,
+			     &trace->reasons))
 		return -1;
 	say("functions: %zu to hook, %zu skipped: chosen by BTF", trace->functions.count,
 	    trace->functions.skipped_count);
 	if (trace->options.task == TASK_LIST)
+		return 0;
+	if (trace->options.programs_only)
 		return 0;
 	for (size_t i = 0; i < trace->functions.count; i++)
 		if (!trace->functions.items[i].quiet)
@@ -184,6 +239,7 @@ static int resolve_settings(struct trace *trace)
 	settings->mark_mask = options->mark_mask;
 	settings->follow = !options->no_follow;
 	settings->stack = options->stack;
+	settings->budget = options->overhead != 0;
 	settings->wakeup = options->buffer / 8;
 	if (options->interface_spec) {
 		settings->ifindex = interface_resolve(options->interface_spec, options->netns_spec,
@@ -221,8 +277,8 @@ static int choose_backend(struct trace *trace)
 	enum backend wanted = trace->options.backend;
 	bool multi;
 
-	if (wanted == BACKEND_KPROBE) {
-		trace->load.backend = BACKEND_KPROBE;
+	if (wanted == BACKEND_KPROBE || wanted == BACKEND_TRACEPOINTS) {
+		trace->load.backend = wanted;
 		return 0;
 	}
 	multi = kprobe_multi_works(trace->functions.items[0].address);
@@ -231,6 +287,10 @@ static int choose_backend(struct trace *trace)
 		return -1;
 	}
 	trace->load.backend = multi ? BACKEND_KPROBE_MULTI : BACKEND_KPROBE;
+	if (!multi && !kprobes_work()) {
+		trace->load.backend = BACKEND_TRACEPOINTS;
+		say("no kprobes: this kernel: tracepoints alone tell where packets pass");
+	}
 	return 0;
 }
 
@@ -240,10 +300,19 @@ static int load(struct trace *trace)
 	char log[512] = "";
 
 	trace->load.buffer = trace->options.buffer;
+	trace->load.packets = trace->options.packets;
 	trace->load.settings.drop_reason = trace->functions.drop_reason;
-	for (int attempt = 0; attempt < 3; attempt++) {
+	trace->load.redirect_info = trace->kallsyms.redirect_info;
+	trace->load.prog_active = trace->kallsyms.prog_active;
+	trace->load.current_kprobe = trace->kallsyms.current_kprobe;
+	trace->load.cpu_offsets = trace->kallsyms.cpu_offsets;
+	trace->load.program_iterator = trace->functions.program_iterator;
+	for (int attempt = 0; attempt < 5; attempt++) {
+		trace->load.settings.direct = trace->functions.plain_loads && attempt != 1;
+		trace->load.programs = !trace->options.no_programs && attempt < 2;
+		trace->load.settings.programs = trace->load.programs;
 		if (attachment_plan(&trace->attachment, &trace->functions, &trace->load,
-				    attempt < 2, attempt < 1)) {
+				    attempt < 4, attempt < 3)) {
 			complain("out of memory: hooks: free some on this machine");
 			return -1;
 		}
@@ -296,39 +365,168 @@ static void tell_new_states(struct trace *trace)
 		tell_state(trace, &trace->attachment.hooks.items[trace->reported]);
 }
 
+static void tell_skipped(struct trace *trace, const struct functions *functions)
+{
+	for (size_t i = 0; i < functions->skipped_count; i++) {
+		const struct skipped *skipped = &functions->skipped[i];
+
+		trace->sink->status(trace->sink, 0, STATE_SKIPPED, skipped->reason, skipped->name,
+				    skipped->module);
+	}
+}
+
 static void tell_hooks(struct trace *trace)
 {
 	struct sink *sink = trace->sink;
 
 	sink->hooks(sink, trace->attachment.hooks.items, trace->attachment.hooks.count);
-	for (size_t i = 0; i < trace->functions.skipped_count; i++) {
-		const struct skipped *skipped = &trace->functions.skipped[i];
-
-		sink->status(sink, 0, STATE_SKIPPED, skipped->reason, skipped->name,
-			     skipped->module);
-	}
+	tell_skipped(trace, &trace->functions);
 	sink->reasons(sink, &trace->reasons);
+}
+
+/* Hooks the BPF programs that are there. */
+static void attach_programs(struct trace *trace)
+{
+	size_t hooked, count;
+
+	if (trace->options.no_programs)
+		return;
+	trace->programs =
+		programs_open(&trace->load, trace->skeleton, trace->sink, &trace->attachment.hooks);
+	trace->capture.programs = trace->programs;
+	trace->budget.programs = trace->programs;
+	if (!trace->programs)
+		return;
+	while (!trace->cause && !programs_step(trace->programs, now_ms()))
+		listen(trace, 0);
+	count = programs_count(trace->programs, &hooked);
+	say("BPF programs: %zu, %zu of them hooked: done", count, hooked);
 }
 
 static void attach(struct trace *trace)
 {
 	struct attachment *attachment = &trace->attachment;
-	size_t total = attachment->hooks.functions, first = total;
+	const struct reporter reporter = {attach_progress, trace};
+	size_t functions = attachment->hooks.functions, first = functions;
 
-	tell_progress(trace, "attach", 0, total);
-	attachment_guard(attachment);
+	tell_progress(trace, "attach", 0, functions);
+	attachment_begin(attachment);
+	load_cookies(trace->skeleton, &attachment->hooks);
 	if (attachment->backend == BACKEND_KPROBE)
 		first = attachment->first_rank_end;
-	attachment_attach_others(attachment, trace->skeleton);
-	for (size_t i = total; i < attachment->hooks.count; i++)
+	attachment_attach_others(attachment, &trace->load, trace->skeleton);
+	for (size_t i = functions; i < attachment->hooks.count; i++)
 		tell_state(trace, &attachment->hooks.items[i]);
-	attachment_attach(attachment, 0, first, attach_progress, trace);
+	attachment_attach(attachment, 0, first, &reporter);
 	tell_new_states(trace);
+	if (!trace->cause)
+		attach_programs(trace);
 	if (trace->cause)
 		return;
 	capture_pause(&trace->capture, false);
-	tell_progress(trace, "live", first, total);
-	attachment_attach_rest(attachment, first);
+	tell_progress(trace, "live", first, functions);
+	if (first < functions)
+		attachment_attach_rest(attachment, first);
+}
+
+/* How long nothing needs us, unless there is an event. */
+static int rest_ms(const struct trace *trace, uint64_t age, uint64_t now)
+{
+	const struct options *options = &trace->options;
+	uint64_t rest = IDLE_MS, silent = now - trace->heard_ms;
+
+	if (options->duration_ms && options->duration_ms - age < rest)
+		rest = options->duration_ms > age ? options->duration_ms - age : 0;
+	if (options->stream && options->heartbeat_ms && options->heartbeat_ms - silent < rest)
+		rest = options->heartbeat_ms > silent ? options->heartbeat_ms - silent : 0;
+	return (int)rest;
+}
+
+static void stop_events(void *context)
+{
+	capture_pause(&((struct trace *)context)->capture, true);
+}
+
+static void look_at_budget(struct trace *trace)
+{
+	uint64_t fixed_ns, run_ns = capture_run_ns(&trace->capture, &fixed_ns);
+
+	budget_step(&trace->budget, now_ns(), run_ns, fixed_ns);
+}
+
+static void tell_shed(const struct hook *hook, const char *reason, void *context)
+{
+	struct trace *trace = context;
+
+	trace->sink->status(trace->sink, hook->id, STATE_SHED, reason, hook->function,
+			    hook->module);
+}
+
+/* ---- modules that come and go ---- */
+
+static void hook_module(struct trace *trace, const char *name)
+{
+	struct functions *later = realloc(trace->later, (trace->later_count + 1) * sizeof(*later));
+	struct kallsyms symbols;
+	struct hook **hooks;
+	size_t count;
+	int err;
+
+	if (!later)
+		return;
+	trace->later = later;
+	if (kallsyms_open(&symbols, "/proc/kallsyms"))
+		return;
+	kallsyms_close(&trace->kallsyms);
+	trace->kallsyms = symbols;
+	later += trace->later_count;
+	err = functions_choose(later, &trace->options, name, &trace->kallsyms, &trace->reasons);
+	vmlinux_drop();
+	if (err) {
+		functions_free(later);
+		return;
+	}
+	trace->later_count++;
+	count = attachment_attach_later(&trace->attachment, later, &hooks);
+	for (size_t i = 0; i < count; i++) {
+		trace->sink->hooks(trace->sink, hooks[i], 1);
+		tell_state(trace, hooks[i]);
+	}
+	free(hooks);
+	tell_skipped(trace, later);
+	say("module %s: %zu functions: hooked", name, count);
+}
+
+static void unhook_module(struct trace *trace, const char *name)
+{
+	struct hooks *hooks = &trace->attachment.hooks;
+	struct hook *hook;
+
+	for (uint32_t id = 1; (hook = hook_of(hooks, id)); id++) {
+		if (strcmp(hook->module, name) != 0 || atomic_load(&hook->state) != STATE_ATTACHED)
+			continue;
+		atomic_store(&hook->state, STATE_GONE);
+		trace->sink->status(trace->sink, id, STATE_GONE, "its module was unloaded",
+				    hook->function, hook->module);
+	}
+}
+
+static void module_changed(const char *name, bool loaded, void *context)
+{
+	struct trace *trace = context;
+
+	if (loaded)
+		hook_module(trace, name);
+	else
+		unhook_module(trace, name);
+}
+
+static void look_at_modules(struct trace *trace, uint64_t now)
+{
+	if (trace->options.no_modules || trace->options.programs_only ||
+	    !attachment_settled(&trace->attachment))
+		return;
+	modules_step(&trace->modules, now, module_changed, trace);
 }
 
 static void run(struct trace *trace)
@@ -340,22 +538,28 @@ static void run(struct trace *trace)
 
 	trace->heard_ms = begin;
 	while (!trace->cause) {
+		uint64_t before = trace->capture.read;
 		bool all = capture_read(&trace->capture);
+		bool flowing = trace->capture.read != before;
 		uint64_t now = now_ms();
+		bool hooked = !trace->programs || programs_step(trace->programs, now);
 		size_t tried = atomic_load(&trace->attachment.tried);
 
+		look_at_modules(trace, now);
 		if (tried != told) {
 			tell_new_states(trace);
 			trace->sink->progress(trace->sink, "attach", (uint32_t)tried,
 					      (uint32_t)trace->attachment.hooks.functions);
 			told = tried;
 		}
-		if (now - flushed >= FLUSH_MS) {
+		if (!flowing || now - flushed >= FLUSH_MS) {
 			trace->sink->flush(trace->sink);
 			flushed = now;
 		}
+		if (budget_due(&trace->budget, now_ns()))
+			look_at_budget(trace);
 		if (now - accounted >= ACCOUNT_MS) {
-			capture_account(&trace->capture, &trace->attachment, &totals);
+			capture_account(&trace->capture, &trace->attachment, false, &totals);
 			accounted = now;
 			if (now - counted >= COUNTERS_MS) {
 				trace->sink->counters(trace->sink, &totals);
@@ -369,8 +573,22 @@ static void run(struct trace *trace)
 		else if (options->stream && options->heartbeat_ms &&
 			 now - trace->heard_ms >= options->heartbeat_ms)
 			trace->cause = "heartbeat";
-		listen(trace, all ? POLL_MS : 0);
+		if (!all || !hooked)
+			listen(trace, 0);
+		else if (flowing || !capture_sleep(&trace->capture))
+			listen(trace, POLL_MS);
+		else
+			listen(trace, rest_ms(trace, now - begin, now));
+		capture_wake(&trace->capture);
 	}
+}
+
+/* Until each program that ran when it was told to send nothing has ended: they run in what RCU
+ * waits for. */
+static void await_programs(void)
+{
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		usleep(PROGRAMS_US);
 }
 
 static void finish(struct trace *trace)
@@ -379,19 +597,32 @@ static void finish(struct trace *trace)
 
 	tell_progress(trace, "detach", 0, trace->attachment.hooks.functions);
 	capture_pause(&trace->capture, true);
-	attachment_detach(&trace->attachment);
-	say("detached: %zu hooks: done", trace->attachment.hooks.count);
+	await_programs();
 	while (!capture_read(&trace->capture))
 		;
 	trace->sink->flush(trace->sink);
-	capture_account(&trace->capture, &trace->attachment, &totals);
+	attachment_stop(&trace->attachment);
+	capture_account(&trace->capture, &trace->attachment, true, &totals);
 	trace->sink->end(trace->sink, trace->cause, &totals, "");
+	/* The person has the trace; what hooks nothing any more goes away as fast as the kernel
+	 * lets it. Both wait for the kernel, so they wait together. */
+	if (trace->programs)
+		programs_let_go(trace->programs);
+	attachment_detach(&trace->attachment);
+	if (trace->programs)
+		programs_detach(trace->programs);
+	say("detached: %zu hooks: done", trace->attachment.hooks.count);
 }
 
 static int run_steps(struct trace *trace)
 {
 	const struct options *options = &trace->options;
 
+	/* Before the privilege for it goes. */
+	text_open();
+	privileges_cut();
+	if (options->stream)
+		privileges_share_parents_life();
 	if (resolve_settings(trace))
 		return EXIT_BAD;
 	if (load_filter(&trace->load, options->filter))
@@ -402,6 +633,10 @@ static int run_steps(struct trace *trace)
 		trace->sink = print_sink(options->json, &trace->attachment.hooks);
 	if (!trace->sink)
 		return EXIT_CANT;
+	/* First, since it needs twice its room for a moment. Who needs it says what is missing. */
+	vmlinux_keep(vmlinux_take(options->btf));
+	/* Before the symbols: what is loaded between is looked at again. */
+	modules_open(&trace->modules);
 	if (read_symbols(trace))
 		return EXIT_CANT;
 	trace->names.kallsyms = &trace->kallsyms;
@@ -409,6 +644,7 @@ static int run_steps(struct trace *trace)
 	tell_progress(trace, "functions", 0, 0);
 	if (choose(trace))
 		return EXIT_CANT;
+	text_close();
 	raise_limits();
 	if (choose_backend(trace))
 		return EXIT_CANT;
@@ -416,6 +652,13 @@ static int run_steps(struct trace *trace)
 	if (load(trace) || capture_open(&trace->capture, trace->skeleton, trace->sink,
 					&trace->names, trace->load.settings.cpus, options->limit))
 		return EXIT_CANT;
+	if (options->overhead &&
+	    budget_open(&trace->budget, options->overhead, trace->skeleton, &trace->attachment))
+		return EXIT_CANT;
+	trace->attachment.apart = options->overhead != 0;
+	trace->budget.shed = tell_shed;
+	trace->budget.stop = stop_events;
+	trace->budget.context = trace;
 	tell_hooks(trace);
 	attach(trace);
 	if (!trace->cause)
@@ -439,8 +682,10 @@ static int run_trace(struct trace *trace)
 
 static void clean_up(struct trace *trace)
 {
+	programs_close(trace->programs);
 	attachment_detach(&trace->attachment);
-	if (trace->capture.ring)
+	budget_close(&trace->budget);
+	if (trace->capture.open)
 		capture_close(&trace->capture);
 	if (trace->skeleton)
 		packet_trail_bpf__destroy(trace->skeleton);
@@ -448,8 +693,14 @@ static void clean_up(struct trace *trace)
 		trace->sink->destroy(trace->sink);
 	attachment_free(&trace->attachment);
 	load_free(&trace->load);
+	vmlinux_drop();
 	reasons_free(&trace->reasons);
 	functions_free(&trace->functions);
+	for (size_t i = 0; i < trace->later_count; i++)
+		functions_free(&trace->later[i]);
+	free(trace->later);
+	modules_close(&trace->modules);
+	text_close();
 	kallsyms_close(&trace->kallsyms);
 	options_free(&trace->options);
 	if (trace->signals >= 0)
@@ -461,9 +712,13 @@ int main(int argc, char **argv)
 	static struct trace trace = {.signals = -1};
 	int status = EXIT_BAD;
 
+	/* Large blocks (BTF, kallsyms) go back to the kernel when they are freed; left alone, the
+	 * limit would grow with the first of them and the next ones stay in the heap. */
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	if (options_parse(&trace.options, argc, argv))
 		goto cleanup;
 	log_verbose = trace.options.verbose;
+	trace.load.never = trace.options.not_session;
 	if (open_signals(&trace)) {
 		complain("can't wait for signals: signalfd (%s): free some open files",
 			 strerror(errno));
@@ -487,6 +742,7 @@ int main(int argc, char **argv)
 			load_filter(&trace.load, trace.options.checked_filter) ? EXIT_BAD : EXIT_OK;
 		break;
 	case TASK_LIST:
+		text_open();
 		status = read_symbols(&trace) || choose(&trace) ? EXIT_CANT : EXIT_OK;
 		if (status == EXIT_OK)
 			list_hooks(&trace.functions, trace.options.json);

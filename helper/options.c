@@ -3,6 +3,7 @@
 #include "options.h"
 #include "log.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -24,14 +25,19 @@ enum {
 	OPT_EXCLUDE,
 	OPT_NO_MODULES,
 	OPT_MODULE,
+	OPT_NO_PROGRAMS,
+	OPT_PROGRAMS_ONLY,
+	OPT_NOT_SESSION,
 	OPT_NO_FOLLOW,
 	OPT_STACK,
 	OPT_LIMIT,
 	OPT_DURATION,
 	OPT_BACKEND,
 	OPT_BUFFER,
+	OPT_PACKETS,
 	OPT_BTF,
 	OPT_HEARTBEAT,
+	OPT_OVERHEAD,
 	OPT_VERBOSE,
 };
 
@@ -50,14 +56,19 @@ static const struct option long_options[] = {
 	{"exclude", required_argument, NULL, OPT_EXCLUDE},
 	{"no-modules", no_argument, NULL, OPT_NO_MODULES},
 	{"module", required_argument, NULL, OPT_MODULE},
+	{"no-programs", no_argument, NULL, OPT_NO_PROGRAMS},
+	{"programs-only", no_argument, NULL, OPT_PROGRAMS_ONLY},
+	{"not-session", required_argument, NULL, OPT_NOT_SESSION},
 	{"no-follow", no_argument, NULL, OPT_NO_FOLLOW},
 	{"stack", no_argument, NULL, OPT_STACK},
 	{"limit", required_argument, NULL, OPT_LIMIT},
 	{"duration", required_argument, NULL, OPT_DURATION},
 	{"backend", required_argument, NULL, OPT_BACKEND},
 	{"buffer", required_argument, NULL, OPT_BUFFER},
+	{"packets", required_argument, NULL, OPT_PACKETS},
 	{"btf", required_argument, NULL, OPT_BTF},
 	{"heartbeat", required_argument, NULL, OPT_HEARTBEAT},
+	{"max-overhead", required_argument, NULL, OPT_OVERHEAD},
 	{"verbose", no_argument, NULL, OPT_VERBOSE},
 	{},
 };
@@ -112,6 +123,26 @@ static int parse_seconds(const char *option, const char *text, uint64_t low_ms, 
 	return 0;
 }
 
+/* Percent of a core with up to four decimals, into millionths. */
+static int parse_overhead(const char *text, struct options *options)
+{
+	const char *rest = text;
+	uint64_t percent = 0;
+	int scale = 1000;
+
+	while (*rest >= '0' && *rest <= '9' && percent < 1000000)
+		percent = percent * 10 + (*rest++ - '0');
+	options->overhead = percent * 10000;
+	if (rest != text && *rest == '.')
+		for (rest++; *rest >= '0' && *rest <= '9' && scale; rest++, scale /= 10)
+			options->overhead += (*rest - '0') * scale;
+	if (rest != text && *rest == '%')
+		rest++;
+	if (rest == text || *rest || !options->overhead || percent > 100000)
+		return bad("max-overhead", text, "give percent of a core, such as 10% or 0.5%");
+	return 0;
+}
+
 static int parse_mark(const char *text, struct options *options)
 {
 	uint64_t mark, mask = UINT32_MAX;
@@ -125,6 +156,46 @@ static int parse_mark(const char *text, struct options *options)
 			   "the value has bits outside the mask and could never match");
 	options->mark = (uint32_t)mark;
 	options->mark_mask = (uint32_t)mask;
+	return 0;
+}
+
+static bool is_address(const char *text)
+{
+	struct in6_addr any;
+
+	return inet_pton(AF_INET, text, &any) == 1 || inet_pton(AF_INET6, text, &any) == 1;
+}
+
+/* What sshd puts into $SSH_CONNECTION, as an expression for both directions. */
+static int parse_session(const char *text, struct options *options)
+{
+	static const char mend[] =
+		"give it as sshd does in $SSH_CONNECTION: ADDRESS PORT ADDRESS PORT";
+	char copy[160], *words[4], *rest = copy;
+	uint64_t ports[2];
+	const char *end;
+
+	if (snprintf(copy, sizeof(copy), "%s", text) >= (int)sizeof(copy))
+		return bad("not-session", text, mend);
+	for (int i = 0; i < 4; i++) {
+		words[i] = strsep(&rest, " ");
+		if (!words[i])
+			return bad("not-session", text, mend);
+		if (i % 2) {
+			if (!number(words[i], 1, UINT16_MAX, &ports[i / 2], &end) || *end)
+				return bad("not-session", text, mend);
+			continue;
+		}
+		/* A link-local address names its interface, too, which is of no use to a filter. */
+		words[i][strcspn(words[i], "%")] = '\0';
+		if (!is_address(words[i]))
+			return bad("not-session", text, mend);
+	}
+	if (rest)
+		return bad("not-session", text, mend);
+	snprintf(options->not_session, sizeof(options->not_session),
+		 "tcp port %u and tcp port %u and host %s and host %s", (unsigned int)ports[0],
+		 (unsigned int)ports[1], words[0], words[2]);
 	return 0;
 }
 
@@ -148,6 +219,17 @@ static int parse_buffer(const char *text, struct options *options)
 	return 0;
 }
 
+static int parse_packets(const char *text, struct options *options)
+{
+	uint64_t packets;
+	const char *rest;
+
+	if (!number(text, 64, 1 << 20, &packets, &rest) || *rest || (packets & (packets - 1)))
+		return bad("packets", text, "give a power of two from 64 to 1048576");
+	options->packets = (uint32_t)packets;
+	return 0;
+}
+
 static int parse_backend(const char *text, struct options *options)
 {
 	if (strcmp(text, "auto") == 0)
@@ -156,8 +238,10 @@ static int parse_backend(const char *text, struct options *options)
 		options->backend = BACKEND_KPROBE_MULTI;
 	else if (strcmp(text, "kprobe") == 0)
 		options->backend = BACKEND_KPROBE;
+	else if (strcmp(text, "tracepoints") == 0)
+		options->backend = BACKEND_TRACEPOINTS;
 	else
-		return bad("backend", text, "give auto, kprobe.multi or kprobe");
+		return bad("backend", text, "give auto, kprobe.multi, kprobe or tracepoints");
 	return 0;
 }
 
@@ -236,6 +320,14 @@ static int parse_one(struct options *options, int option, const char *value)
 		return 0;
 	case OPT_MODULE:
 		return add_pattern("module", value, &options->modules);
+	case OPT_NO_PROGRAMS:
+		options->no_programs = true;
+		return 0;
+	case OPT_PROGRAMS_ONLY:
+		options->programs_only = true;
+		return 0;
+	case OPT_NOT_SESSION:
+		return parse_session(value, options);
 	case OPT_NO_FOLLOW:
 		options->no_follow = true;
 		return 0;
@@ -250,11 +342,15 @@ static int parse_one(struct options *options, int option, const char *value)
 		return parse_backend(value, options);
 	case OPT_BUFFER:
 		return parse_buffer(value, options);
+	case OPT_PACKETS:
+		return parse_packets(value, options);
 	case OPT_BTF:
 		options->btf = value;
 		return 0;
 	case OPT_HEARTBEAT:
 		return parse_seconds("heartbeat", value, 0, &options->heartbeat_ms);
+	case OPT_OVERHEAD:
+		return parse_overhead(value, options);
 	case OPT_VERBOSE:
 		options->verbose = true;
 		return 0;
@@ -269,6 +365,7 @@ int options_parse(struct options *options, int argc, char **argv)
 
 	memset(options, 0, sizeof(*options));
 	options->buffer = 16 << 20;
+	options->packets = 65536;
 	options->argc = argc;
 	options->argv = argv;
 	opterr = 0;
@@ -292,6 +389,11 @@ int options_parse(struct options *options, int argc, char **argv)
 	}
 	if (options->no_modules && options->modules.count) {
 		complain("contradiction: --no-modules --module: give one of them");
+		return -1;
+	}
+	if (options->programs_only && (options->no_programs || options->functions.count)) {
+		complain("contradiction: --programs-only %s: give one of them",
+			 options->no_programs ? "--no-programs" : "--function");
 		return -1;
 	}
 	options->filter = join(argc - optind, argv + optind);
@@ -328,18 +430,25 @@ void options_help(void)
 	     "  --netns SPEC          in this namespace: inode, /proc/PID/ns/net, or a name\n"
 	     "  --interface NAME      on this device: NAME, NETNS/NAME or ifindex\n"
 	     "  --mark VALUE[/MASK]   with this mark\n"
+	     "  --not-session \"$SSH_CONNECTION\"\n"
+	     "                        not those of this TCP connection\n"
 	     "  --no-follow           filter each event for itself\n"
 	     "Which hooks\n"
 	     "  --function GLOB       only functions that match (repeatable)\n"
 	     "  --exclude GLOB        not those that match (repeatable, wins)\n"
 	     "  --no-modules          vmlinux only\n"
 	     "  --module NAME         vmlinux and only this module (repeatable)\n"
-	     "  --backend NAME        auto, kprobe.multi or kprobe\n"
+	     "  --no-programs         no BPF programs (tc, XDP)\n"
+	     "  --programs-only       BPF programs, and no kernel functions but drops and ends\n"
+	     "  --backend NAME        auto, kprobe.multi, kprobe, tracepoints\n"
 	     "How much\n"
 	     "  --stack               kernel stacks too\n"
 	     "  --limit N             stop after N events\n"
 	     "  --duration SECONDS    stop after that time\n"
+	     "  --max-overhead P      percent of a core that tracing may cost: sheds the hottest "
+	     "hooks\n"
 	     "  --buffer SIZE         ring buffer, a power of two with K or M (16M)\n"
+	     "  --packets N           room for so many packets at once, a power of two (65536)\n"
 	     "  --heartbeat SECONDS   with --stream: stop without a control line for that long\n"
 	     "  --btf FILE            the kernel's BTF, when /sys/kernel/btf/vmlinux is missing\n"
 	     "  --verbose             say on stderr what is done");

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum backend { BACKEND_AUTO, BACKEND_KPROBE_MULTI, BACKEND_KPROBE };
+enum backend { BACKEND_AUTO, BACKEND_KPROBE_MULTI, BACKEND_KPROBE, BACKEND_TRACEPOINTS };
 
 enum task { TASK_TRACE, TASK_CHECK, TASK_CHECK_FILTER, TASK_LIST, TASK_VERSION, TASK_HELP };
 
@@ -22,6 +22,8 @@ struct options {
 	bool json;
 	bool verbose;
 	bool no_modules;
+	bool no_programs;
+	bool programs_only;
 	bool no_follow;
 	bool stack;
 	struct patterns functions;
@@ -34,11 +36,14 @@ struct options {
 	uint64_t limit;	    /* 0 = none */
 	uint64_t duration_ms;
 	uint64_t heartbeat_ms;
-	uint32_t buffer; /* bytes */
+	uint64_t overhead; /* millionths of a core; 0 = any */
+	uint32_t buffer;   /* bytes */
+	uint32_t packets;  /* that are followed at once */
 	enum backend backend;
 	const char *btf;
 	const char *checked_filter; /* --check-filter's */
 	char *filter;		    /* "" = every packet */
+	char not_session[192];	    /* pcap-filter(7) of the TCP connection to leave out, or "" */
 	int argc;
 	char **argv;
 };

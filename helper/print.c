@@ -5,6 +5,7 @@
 #include "log.h"
 #include "names.h"
 #include "options.h"
+#include "program.h"
 #include "reasons.h"
 
 #include <arpa/inet.h>
@@ -82,6 +83,20 @@ static void print_progress(struct sink *sink, const char *phase, uint32_t done, 
 static void print_reasons(struct sink *sink, const struct reasons *reasons)
 {
 	print_of(sink)->reasons = reasons;
+}
+
+static void print_program(struct sink *sink, const struct program *program)
+{
+	(void)sink;
+	if (program->state == PROGRAM_REPORTED)
+		say("program not hooked: %u %s: %s", program->id, program->name,
+		    program->reason ? program->reason : "no reason given");
+}
+
+static void print_source(struct sink *sink, const struct program *program)
+{
+	(void)sink;
+	(void)program;
 }
 
 static void print_netns(struct sink *sink, uint32_t inum, const char *name)
@@ -253,7 +268,7 @@ static void wall_text(uint64_t wall, char *text, size_t size, bool date)
 	snprintf(text, size, "%s.%09u%s", head, (unsigned)(wall % 1000000000), date ? "Z" : "");
 }
 
-static const char *const edges[] = {"", "clone", "copy", "segment", "fragment"};
+static const char *const edges[] = {"", "clone", "copy", "segment", "fragment", "reassembled"};
 
 static const char *edge_name(uint8_t edge)
 {
@@ -274,11 +289,16 @@ static void print_line(struct print *print, const struct event *event, const str
 	if (event->flags & EVENT_DROP) {
 		const char *reason = reason_name(print->reasons, event->reason);
 
-		printf("  DROP %s", reason ? reason : "");
-		if (!reason)
-			printf("%u", event->reason);
-		printf(" at %s", where);
+		/* Kernels before 5.17 give none, which is 0. */
+		if (reason || !event->reason)
+			printf("  DROP %s at %s", reason ? reason : "(no reason given)", where);
+		else
+			printf("  DROP %u at %s", event->reason, where);
 	}
+	if (event->flags & EVENT_VERDICT)
+		printf("  returns %d", event->verdict);
+	if (event->redirect)
+		printf(" to interface %u", event->redirect);
 	if (event->edge)
 		printf("  %s of #%llu", edge_name(event->edge), event->parent);
 	if (event->flags & EVENT_FREE)
@@ -328,6 +348,15 @@ static void print_json(struct print *print, const struct event *event, const str
 	} else {
 		printf("null");
 	}
+	printf(",\"program\":%u,\"verdict\":", hook->program);
+	if (event->flags & EVENT_VERDICT)
+		printf("%d", event->verdict);
+	else
+		printf("null");
+	printf(",\"redirect\":%u,\"direction\":\"%s\"", event->redirect,
+	       event->direction == PROGRAM_INGRESS  ? "ingress"
+	       : event->direction == PROGRAM_EGRESS ? "egress"
+						    : "");
 	printf(",\"parent\":%llu,\"edge\":\"%s\",\"free\":%s", event->parent,
 	       edge_name(event->edge), event->flags & EVENT_FREE ? "true" : "false");
 	if (stack) {
@@ -346,11 +375,10 @@ static void print_json(struct print *print, const struct event *event, const str
 static bool print_event(struct sink *sink, const struct event *event, const uint64_t *stack)
 {
 	struct print *print = print_of(sink);
-	const struct hook *hook;
+	const struct hook *hook = hook_of(print->hooks, event->hook);
 
-	if (!event->hook || event->hook > print->hooks->count)
+	if (!hook)
 		return false;
-	hook = &print->hooks->items[event->hook - 1];
 	if (print->json) {
 		print_json(print, event, hook, stack);
 		return true;
@@ -366,17 +394,18 @@ static bool print_event(struct sink *sink, const struct event *event, const uint
 }
 
 static const char *const causes[GAP_CAUSES] = {
-	"the ring buffer was full",	    "the kernel missed the hook",
-	"the kernel refused to nest hooks", "the table of packets was full",
-	"the output was too slow",	    "the limit was reached",
+	[GAP_RING_BUFFER] = "the ring buffer was full",
+	[GAP_TABLE_FULL] = "the table of packets was full",
+	[GAP_PIPE_FULL] = "the output was too slow",
 };
 
 static void print_gap(struct sink *sink, const struct gap *gap)
 {
 	struct print *print = print_of(sink);
 
-	/* What comes after the limit is nothing that a person who set one misses. */
-	if (gap->cause == GAP_LIMIT)
+	/* What comes after the limit is nothing that a person who set one misses; of hits that
+	 * no program saw the end tells. */
+	if (gap->cause == GAP_LIMIT || !gap->lost)
 		return;
 	print->lost += gap->lost;
 	complain("lost %" PRIu64 " events: CPU %u, %s: %s", gap->lost, gap->cpu, causes[gap->cause],
@@ -407,6 +436,12 @@ static void print_end(struct sink *sink, const char *cause, const struct totals 
 		      const char *error)
 {
 	print_flush(sink);
+	if (totals->missed)
+		fprintf(stderr,
+			"packet-trail-helper: %" PRIu64
+			" hits unseen, of whatever packets: each came in an interrupt of a hook on "
+			"its CPU: a trail may miss some hops\n",
+			totals->missed);
 	fprintf(stderr,
 		"packet-trail-helper: ended (%s): %" PRIu64 " events of %u packets, %" PRIu64
 		" lost%s%s\n",
@@ -457,6 +492,8 @@ struct sink *print_sink(bool json, const struct hooks *hooks)
 		.status = print_status,
 		.progress = print_progress,
 		.reasons = print_reasons,
+		.program = print_program,
+		.source = print_source,
 		.netns = print_netns,
 		.iface = print_iface,
 		.task = print_task,

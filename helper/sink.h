@@ -15,6 +15,7 @@
 struct functions;
 struct kallsyms;
 struct options;
+struct program;
 struct reasons;
 
 /* Numbers of the stream format's GapCause. */
@@ -29,7 +30,8 @@ enum gap_cause {
 };
 
 struct gap {
-	uint64_t lost;
+	uint64_t lost;	 /* events */
+	uint64_t missed; /* hits that no program of ours saw, of whatever packet */
 	uint64_t from;
 	uint64_t to;
 	uint32_t cpu;
@@ -41,6 +43,7 @@ struct totals {
 	uint64_t sent;
 	uint64_t delivered;
 	uint64_t lost;
+	uint64_t missed; /* hits */
 	uint64_t hits;
 	uint64_t run_ns;
 	uint32_t packets;
@@ -56,6 +59,10 @@ struct sink {
 		       const char *function, const char *module);
 	void (*progress)(struct sink *sink, const char *phase, uint32_t done, uint32_t total);
 	void (*reasons)(struct sink *sink, const struct reasons *reasons);
+	/* Newest wins, by the program's id. */
+	void (*program)(struct sink *sink, const struct program *program);
+	/* Its lines, once. */
+	void (*source)(struct sink *sink, const struct program *program);
 	void (*netns)(struct sink *sink, uint32_t inum, const char *name);
 	void (*iface)(struct sink *sink, uint32_t netns, uint32_t ifindex, const char *name);
 	void (*task)(struct sink *sink, uint32_t pid, const char *comm);
@@ -65,6 +72,11 @@ struct sink {
 	bool (*event)(struct sink *sink, const struct event *event, const uint64_t *stack);
 	void (*gap)(struct sink *sink, const struct gap *gap);
 	void (*counters)(struct sink *sink, const struct totals *totals);
+	/* The answer to a filter that was sent while the trace runs; `error` "" = it is in force
+	 * since `time`, `took` ns after it came. Only with control lines, so of the
+	 * framed stream alone. */
+	void (*filter)(struct sink *sink, const char *expression, const char *error, uint64_t time,
+		       uint64_t took);
 	/* Sends what waits to be sent together. */
 	void (*flush)(struct sink *sink);
 	/* Events that were taken first and lost later (the reader stalls), and forgets them. */

@@ -24,6 +24,9 @@ enum frame {
 	FRAME_STACKS = 11,
 	FRAME_CLOCK = 12,
 	FRAME_REASONS = 13,
+	FRAME_PROGRAMS = 15,
+	FRAME_SOURCE = 16,
+	FRAME_FILTER = 17,
 };
 
 #define FRAME_MAX 16777216 /* the length field's upper bound */

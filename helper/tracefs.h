@@ -5,6 +5,9 @@
 
 #include <stdio.h>
 
+/* A descriptor of its folder for openat(2), or -1 with errno. */
+int tracefs_folder(void);
+
 /* Opens a file for reading; NULL when there is none. Where tracefs is not mounted nothing gets
  * mounted either. */
 FILE *tracefs_open(const char *name);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -106,6 +107,61 @@ static const char *const expressions[] = {
 	"llc", "ip[1] & 0xfc >> 2 = 46", "ip[0:4] = 0x45000000", "gre", "ip proto gre", "inbound or ip", "0 = 0", "1 = 0",
 	"ip[8] = 64 and ip[9] = 6 and tcp[13] & 0x12 = 0x12 and tcp[20] = 1",
 	"len / ip[1] = 1", "len << ip[1] > 5", "len & ip[1] = len",
+
+	/* pcap-filter(7)'s own examples, with addresses for its names. */
+	"host 10.0.0.1", "net 128.3", "port 20", "portrange 6000-6008", "src 10.0.0.1", "dst net 128.3",
+	"src or dst port ftp-data", "ether src 02:00:00:00:00:01", "arp net 128.3", "tcp port 21",
+	"udp portrange 7000-7009", "wlan addr2 0:2:3:4:5:6", "host 10.0.0.1 and not port ftp and not port ftp-data",
+	"tcp dst port ftp or ftp-data or domain", "tcp dst port ftp or tcp dst port ftp-data or tcp dst port domain",
+	"ip host 10.0.0.1", "ether proto \\ip and host 10.0.0.1",
+	"ether host 02:00:00:00:00:01 and not host 10.0.0.1", "gateway 10.0.0.1", "ip protochain 6", "ip6 protochain 6",
+	"tcp src port 80", "vlan 100 && vlan 200", "vlan && vlan 300 && ip", "mpls 100000 && mpls 1024",
+	"mpls && mpls 1024 && host 192.9.200.1", "pppoes 0x27 && ip", "geneve 0xb && ip", "ether[0] & 1 != 0",
+	"ip[0] & 0xf != 5", "ip[6:2] & 0x1fff = 0", "not host 10.0.0.1 and 10.0.0.2",
+	"not (host 10.0.0.1 or 10.0.0.2)", "not host 10.0.0.1 and host 10.0.0.2", "ip host 10.0.0.1 and not 10.0.0.2",
+	"host 10.0.0.1 and ( 10.0.0.2 or 10.0.0.3 )", "net 10.0.0.0/24", "gateway 10.0.0.1 and (port ftp or ftp-data)",
+	"ip and not net 10.0.0.0/24", "tcp[tcpflags] & (tcp-syn|tcp-fin) != 0 and not src and dst net 10.0.0.0/24",
+	"tcp[tcpflags] & (tcp-rst|tcp-ack) == (tcp-rst|tcp-ack)", "gateway 10.0.0.1 and ip[2:2] > 576",
+	"tcp port 80 and (((ip[2:2] - ((ip[0]&0xf)<<2)) - ((tcp[12]&0xf0)>>2)) != 0)",
+	"ether[0] & 1 = 0 and ip[16] >= 224", "icmp[icmptype] != icmp-echo and icmp[icmptype] != icmp-echoreply",
+	"ether proto \\arp", "ip proto \\tcp", "ip6 proto \\udp", "tcp or udp or icmp", "ether proto \\ip6",
+
+	/* What people who debug networks write. */
+	"tcp port 443 and tcp[tcpflags] & tcp-syn != 0", "tcp[tcpflags] & (tcp-syn|tcp-ack) == tcp-syn and dst port 8080",
+	"tcp[tcpflags] == tcp-rst", "tcp[13] & 4 != 0", "tcp[13] & 7 != 0 and src net 10.0.0.0/8", "tcp[13] = 18",
+	"udp port 53 and udp[10] & 0x80 = 0", "udp port 53 and udp[10] & 0x80 != 0", "udp port 53 and udp[11] & 0xf = 3",
+	"udp port 67 or udp port 68", "udp dst port 8472", "udp port 4789 and udp[8:2] = 0x0800",
+	"udp port 4789 and udp[11:4] & 0xffffff = 42", "udp dst portrange 33434-33534",
+	"icmp[0] = 3 and icmp[1] = 4", "icmp[icmptype] = icmp-timxceed", "icmp[icmptype] = icmp-redirect",
+	"icmp6[icmp6type] = icmp6-echoreply", "icmp6[icmp6type] = icmp6-neighborsolicit", "icmp6[0] = 134 or icmp6[0] = 136",
+	"ip6 and ip6[6] = 58", "ip6[6] = 44", "ip6[6] = 0", "ip6[7] < 5", "ip6[4:2] > 100", "ip6[0:4] & 0xfffff = 0",
+	"ip6 and tcp", "ip6 and port 53", "ip6 host fe80::1 or ip6 host ff02::1", "ip6 net ff02::/16",
+	"net 2001:db8::/33", "src net 2001:db8::/127", "dst host ff02::2 and icmp6", "ip6 proto 132",
+	"ip[6:2] & 0x3fff != 0", "ip[6] & 0x40 != 0", "ip[6:2] & 0x2000 != 0 and ip[6:2] & 0x1fff = 0",
+	"ip[6:2] & 0x1fff > 0 and udp", "ip[6:2] & 0x1fff > 0 and port 80", "ip[1] & 0x3 = 3", "ip[1] >> 2 = 46",
+	"ip[4:2] = 0", "ip[10:2] = 0", "ip[8] = 1", "ip[9] = 50 or ip[9] = 51", "ip[20:2] = 80", "ip[0] != 0x45",
+	"net 10.0.0.0/8 and not net 10.0.0.0/24", "src net 10.0.0.0/30 or dst net 192.168.1.0/29",
+	"net 192.168.1.0 mask 255.255.255.252", "host 192.168.1.3 and udp", "src 10.0.0.2 and dst 192.168.1.1",
+	"src host 10.0.0.1 and dst host 10.0.0.2 and tcp and dst port 80", "(src 10.0.0.1 and dst 10.0.0.2) or (src 10.0.0.2 and dst 10.0.0.1)",
+	"host 255.255.255.255", "dst 224.0.0.1", "igmp or pim", "ip multicast and udp", "ether multicast and ip6",
+	"ether broadcast and arp", "arp and arp[6:2] = 2", "arp[14:4] = 0x0a000001", "arp src host 10.0.0.1", "arp dst host 10.0.0.1",
+	"ether[0:4] = 0xffffffff", "ether[12:2] > 1500", "ether[12:2] <= 1500", "ether proto 0x88a8", "ether proto 0x8100",
+	"ether proto 0x8847", "ether proto 0x8863 or ether proto 0x8864", "ether proto 0x88cc", "ether dst 02:00:00:00:00:03 and tcp",
+	"vlan 5 and host 10.0.0.1", "vlan 5 and icmp6", "vlan 5 and vlan 5 and tcp", "vlan and arp", "vlan and ip6 and udp port 53",
+	"not vlan", "vlan 4095", "vlan 0", "vlan and ether[14:2] & 0xfff = 5", "ip or (vlan and ip)", "tcp port 80 or (vlan and tcp port 80)",
+	"mpls and ip", "mpls and mpls", "mpls 16 and tcp port 80", "pppoed", "pppoes 5", "pppoes and tcp", "geneve and tcp",
+	"sctp port 80 or sctp port 8080", "sctp src port 53", "sctp[12] = 1", "sctp[4:4] = 0", "esp or ah", "ah and host 10.0.0.1",
+	"tcp[0:2] > 1024", "tcp[0:2] < 1024 or tcp[2:2] < 1024", "tcp[14:2] = 0", "tcp[8:4] = 0", "tcp[12] & 0xf0 > 0x50",
+	"tcp[((tcp[12] & 0xf0) >> 2):4] = 0x48545450", "tcp port 22 and tcp[(tcp[12]>>2):4] = 0x5353482d",
+	"len > 1000 and tcp", "len < 64 or len > 1514", "greater 1000 and udp", "less 60 and icmp", "len = 1500", "len != 60",
+	"(tcp or udp) and not (port 22 or port 53)", "not (host 10.0.0.1 and port 80)", "tcp and not port 80 and not port 8080",
+	"ip proto 4", "ip proto 41", "ip proto 47 or ip proto 50", "ip6 proto 43", "proto \\sctp", "proto 58", "ip proto 255",
+	"portrange 50-60 and udp", "dst portrange 1-65535", "portrange 8999-8080", "tcp portrange 80-80", "src port 0", "dst port 65535",
+	"outbound or ip", "ifindex 1", "link proto 0x0800", "ip[2:2] - ((ip[0] & 0xf) << 2) > 100", "ip[2:2] & 3 = 0 and ip[8] & 1 = 1",
+	"ip[0] & 0xf0 = 0x40 and ip[0] & 0x0f = 6", "ip[12:2] = ip[16:2]", "ip[12:4] = ip[16:4]", "tcp[0:2] = tcp[2:2]",
+	"udp[0:2] + udp[2:2] > 1000", "ip[8] * 2 + ip[9] * 3 > 200", "ip[4:2] % 7 = 3", "ip[4:2] | ip[6:2] = 0", "~ip[8] = 1",
+	"ip[16:4] >= 0xe0000000 and ip[16:4] <= 0xefffffff", "((ip[12:4] ^ 0x0a000001) & 0xfffffffc) = 0",
+	"tcp port 1 or 2 or 3 or 4 or 5 or 6 or 7 or 8 or 80", "host 10.0.0.0 or 10.0.0.1 or 10.0.0.2 or 10.0.0.3 or 10.0.0.4",
 };
 /* clang-format on */
 
@@ -269,7 +325,9 @@ static bool interpret(const struct filter_insns *filter, const struct packet *pa
 	memset(data, 0xa5,
 	       FILTER_SCRATCH); /* what lies behind the captured bytes is none of ours */
 	memset(stack, 0x5a, sizeof(stack));
-	memcpy(data, packet->bytes, packet->length);
+	/* Nor is what the filter says it doesn't look at: it isn't read from the packet. */
+	memcpy(data, packet->bytes,
+	       packet->length < filter->extent ? packet->length : filter->extent);
 	r[1] = (uintptr_t)data;
 	r[2] = packet->wire | 0xdead00000000ULL; /* the callee's to cut to 32 bits */
 	r[3] = packet->length | 0xbeef00000000ULL;
@@ -428,7 +486,7 @@ static int classic(const char *expression, enum filter_link link, struct bpf_pro
 	return result;
 }
 
-#define PACKETS 600
+#define PACKETS 2400
 static struct packet packets[PACKETS];
 static unsigned int matches, misses, meaningless;
 
@@ -499,9 +557,7 @@ static void a_bad_expression_gives_a_reason(void)
 					  "net no-such-net",
 					  "ether host no-such-ether",
 					  "src src 1.2.3.4",
-					  "tcp && ||",
-					  "ip protochain 6",
-					  "ip6 protochain 17"};
+					  "tcp && ||"};
 	char error[256];
 	char *longest = malloc(FILTER_MAX + 64);
 
@@ -635,16 +691,16 @@ static int load(int map, const struct filter_insns *filter, char *log, size_t lo
 static void the_kernel_takes_it_and_agrees(void)
 {
 	static char log[1 << 16];
-	const uint32_t key = 0;
 	struct bpf_insn nothing[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K},
 				     {.code = BPF_JMP | BPF_EXIT}};
-	struct filter_insns probe = {nothing, 2};
+	struct filter_insns probe = {.insns = nothing, .cnt = 2};
 	union bpf_attr attr;
-	struct {
+	struct value {
 		uint8_t data[256];
 		uint32_t wire, captured, verdict;
-	} value;
+	} * value;
 	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+	unsigned int runs = 0;
 	int map, fd;
 
 	/* Kernels before 5.11 charge programs to it, and give the charge back late. */
@@ -653,8 +709,9 @@ static void the_kernel_takes_it_and_agrees(void)
 	memset(&attr, 0, sizeof(attr));
 	attr.map_type = BPF_MAP_TYPE_ARRAY;
 	attr.key_size = 4;
-	attr.value_size = sizeof(value);
+	attr.value_size = sizeof(*value);
 	attr.max_entries = 1;
+	attr.map_flags = BPF_F_MMAPABLE;
 	map = bpf(BPF_MAP_CREATE, &attr);
 	fd = map < 0 ? -1 : load(map, &probe, log, sizeof(log));
 	if (fd < 0) {
@@ -667,37 +724,39 @@ static void the_kernel_takes_it_and_agrees(void)
 		return;
 	}
 	close(fd);
+	/* The array's value lies in our memory, too: a packet costs one call into the kernel. */
+	value = mmap(NULL, sizeof(*value), PROT_READ | PROT_WRITE, MAP_SHARED, map, 0);
+	if (value == MAP_FAILED) {
+		verdict(false, "the map was not mapped: %s", strerror(errno));
+		close(map);
+		return;
+	}
 	for (size_t e = 0; e < 2 * EXPRESSIONS; e++) {
 		const char *expression = expressions[e / 2];
 		enum filter_link link = e % 2 ? FILTER_IP : FILTER_ETHERNET;
 		struct filter_insns filter;
+		struct bpf_program program;
+		uint32_t expected;
 		char error[256];
+		bool here;
 
 		if (filter_compile(expression, link, &filter, error, sizeof(error)))
 			continue;
+		here = !classic(expression, link, &program);
 		*log = 0;
 		fd = load(map, &filter, log, sizeof(log));
 		verdict(fd >= 0, "the verifier refuses '%s' (link %d): %.4000s", expression, link,
 			log);
-		for (size_t i = 0; fd >= 0 && i < PACKETS; i += 5) {
+		for (size_t i = 0; fd >= 0 && i < PACKETS; i++) {
 			uint8_t frame[64] = {0};
-			uint64_t expected = 0;
 
-			if (packets[i].link != link || !interpret(&filter, &packets[i], &expected))
+			if (packets[i].link != link)
 				continue;
-			memset(&value, 0, sizeof(value));
-			memcpy(value.data, packets[i].bytes, packets[i].length);
-			value.wire = packets[i].wire;
-			value.captured = packets[i].length;
-			value.verdict = 77;
-			memset(&attr, 0, sizeof(attr));
-			attr.map_fd = (uint32_t)map;
-			attr.key = (uintptr_t)&key;
-			attr.value = (uintptr_t)&value;
-			if (bpf(BPF_MAP_UPDATE_ELEM, &attr)) {
-				verdict(false, "the map was not written: %s", strerror(errno));
-				break;
-			}
+			memset(value->data, 0, sizeof(value->data));
+			memcpy(value->data, packets[i].bytes, packets[i].length);
+			value->wire = packets[i].wire;
+			value->captured = packets[i].length;
+			value->verdict = 77;
 			memset(&attr, 0, sizeof(attr));
 			attr.test.prog_fd = (uint32_t)fd;
 			attr.test.data_in = (uintptr_t)frame;
@@ -709,23 +768,23 @@ static void the_kernel_takes_it_and_agrees(void)
 				skipped++;
 				break;
 			}
-			memset(&attr, 0, sizeof(attr));
-			attr.map_fd = (uint32_t)map;
-			attr.key = (uintptr_t)&key;
-			attr.value = (uintptr_t)&value;
-			if (bpf(BPF_MAP_LOOKUP_ELEM, &attr)) {
-				verdict(false, "the map was not read: %s", strerror(errno));
-				break;
-			}
-			verdict(!value.verdict == !expected,
-				"the kernel says %u of '%s' on packet %zu", value.verdict,
-				expression, i);
+			runs++;
+			expected = here ? bpf_filter(program.bf_insns, packets[i].bytes,
+						     packets[i].wire, packets[i].length)
+					: 0;
+			verdict(!value->verdict == !expected,
+				"the kernel says %u of '%s' on packet %zu, libpcap %u",
+				value->verdict, expression, i, expected);
 		}
+		if (here)
+			pcap_freecode(&program);
 		if (fd >= 0)
 			close(fd);
 		filter_free(&filter);
 	}
+	munmap(value, sizeof(*value));
 	close(map);
+	printf("%u verdicts of the kernel compared with libpcap's\n", runs);
 }
 
 int main(void)
@@ -738,7 +797,7 @@ int main(void)
 	}
 	printf("%zu expressions, %u matches, %u misses, %u without meaning\n", EXPRESSIONS, matches,
 	       misses, meaningless);
-	verdict(matches > 1000 && misses > 1000 && meaningless < 30,
+	verdict(matches > 1000 && misses > 1000 && meaningless < 60,
 		"the packets don't try the expressions");
 	a_bad_expression_gives_a_reason();
 	random_words_never_crash();

@@ -12,11 +12,13 @@
 #include <bpf/btf.h>
 #include <linux/types.h>
 
+#include "../heat.h"
 #include "../control.h"
 #include "../encode.h"
 #include "../functions.h"
 #include "../glob.h"
 #include "../kallsyms.h"
+#include "../modules.h"
 #include "../options.h"
 #include "../reasons.h"
 #include "../stream.h"
@@ -225,6 +227,39 @@ static void a_batch_is_written_as_the_format_says(void)
 	batch_close(&batch);
 }
 
+static void a_verdict_is_written_with_what_it_redirects_to(void)
+{
+	static const unsigned char expected[] = {
+		0x80, 0xc0, 0x08, 0, 5, /* verdict redirect, 0 ns later, hook 5 */
+		14,   9,		/* 7, zigzag; ifindex 9 */
+		0x80, 0x40, 0,	  5, 1, /* verdict: −1, and no redirect */
+	};
+	struct event event = some_event();
+	struct bytes payload = {0};
+	struct batch batch;
+
+	if (!batch_open(&batch, 0x1000)) {
+		promise(false, "memory");
+		return;
+	}
+	promise(batch_add(&batch, &event, 0), "the packet's first record");
+	event.caller = 0;
+	event.flags = EVENT_VERDICT;
+	event.verdict = 7;
+	event.redirect = 9;
+	promise(batch_add(&batch, &event, 0), "a redirect");
+	event.verdict = -1;
+	event.redirect = 0;
+	promise(batch_add(&batch, &event, 0), "another verdict");
+	batch_take(&batch, &payload);
+	promise(payload.length > sizeof(expected) &&
+			memcmp(payload.data + payload.length - sizeof(expected), expected,
+			       sizeof(expected)) == 0,
+		"verdicts");
+	bytes_free(&payload);
+	batch_close(&batch);
+}
+
 static void a_batch_takes_no_more_than_it_has_memory_for(void)
 {
 	struct batch batch;
@@ -264,6 +299,8 @@ static void patterns_match_whole_names(void)
 
 /* ---- control lines ---- */
 
+static char control_filter[CONTROL_LINE];
+
 static enum command command_of(const char *line)
 {
 	/* A copy without a zero behind it, so that the sanitizer sees a read too far. */
@@ -273,9 +310,39 @@ static enum command command_of(const char *line)
 
 	memcpy(copy, line, length);
 	copy = realloc(copy, length ? length : 1);
-	command = control_line(copy, length);
+	command = control_line(copy, length, control_filter);
 	free(copy);
 	return command;
+}
+
+static void the_hottest_hooks_go_first_and_no_more_than_needed(void)
+{
+	struct heat heats[] = {
+		{.hits = 10, .hook = 0, .may_shut = true},
+		{.hits = 500, .hook = 1, .may_shut = false},
+		{.hits = 300, .hook = 2, .may_shut = true},
+		{.hits = 190, .hook = 3, .may_shut = true},
+		{.hits = 0, .hook = 4, .may_shut = true},
+	};
+	size_t count = sizeof(heats) / sizeof(*heats), chosen;
+
+	/* Hook 2 has 30 % of the hits; without 65 % of that, 1,000 become 805. */
+	promise(heat_choose(heats, count, 1000, 900, &chosen) && chosen == 1 && heats[0].hook == 2,
+		"one hook is enough");
+	promise(heat_choose(heats, count, 1000, 800, &chosen) && chosen == 2 && heats[1].hook == 3,
+		"the second hottest, too");
+	promise(!heat_choose(heats, count, 1000, 500, &chosen) && chosen == 3,
+		"all that were hit and may go are not enough, and it says so");
+	promise(heat_choose(heats, count, 1000, 1000, &chosen) && !chosen,
+		"within the budget nothing goes");
+	for (size_t i = 0; i < count; i++)
+		heats[i].program = heats[i].hook == 2;
+	promise(heat_choose(heats, count, 1000, 700, &chosen) && chosen == 1 && heats[0].hook == 2,
+		"a hook on a program costs nothing once it is gone");
+	for (size_t i = 0; i < count; i++)
+		heats[i].hits = 0;
+	promise(!heat_choose(heats, count, 1000, 500, &chosen) && !chosen,
+		"without hits none is hot");
 }
 
 static void control_lines_are_understood_or_refused(void)
@@ -294,6 +361,14 @@ static void control_lines_are_understood_or_refused(void)
 		"{\"cmd\":7}",
 		"[]",
 		"{\"cmd\":\"st\\",
+		"{\"cmd\":\"filter\"}",
+		"{\"cmd\":\"filter\",\"filter\":7}",
+		"{\"cmd\":\"filter\",\"filter\":\"\\q\"}",
+		"{\"cmd\":\"filter\",\"filter\":\"\\u00\"}",
+		"{\"cmd\":\"filter\",\"filter\":\"\\u0000\"}",
+		"{\"cmd\":\"filter\",\"filter\":\"\\ud83d\"}",
+		"{\"cmd\":\"filter\",\"filter\":\"\\ud83d\\u0041\"}",
+		"{\"cmd\":\"filter\",\"filter\":\"\\udc00\"}",
 	};
 
 	promise(command_of("{\"cmd\":\"stop\"}") == COMMAND_STOP, "stop");
@@ -302,6 +377,16 @@ static void control_lines_are_understood_or_refused(void)
 		"other keys are skipped");
 	promise(command_of("{\"cmd\":\"heartbeat\"}") == COMMAND_HEARTBEAT, "heartbeat");
 	promise(command_of("") == COMMAND_NONE, "an empty line asks for nothing");
+	promise(command_of("{\"filter\":\"tcp port 80\",\"cmd\":\"filter\"}") == COMMAND_FILTER &&
+			!strcmp(control_filter, "tcp port 80"),
+		"a filter");
+	promise(command_of("{\"cmd\":\"filter\",\"filter\":\"\"}") == COMMAND_FILTER &&
+			!*control_filter,
+		"an empty filter is one");
+	promise(command_of("{\"cmd\":\"filter\",\"filter\":\"a\\\"\\\\\\/\\t\\u00e9\\u20AC"
+			   "\\ud83d\\ude00\"}") == COMMAND_FILTER &&
+			!strcmp(control_filter, "a\"\\/\t\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"),
+		"a filter's escapes");
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
 		promise(command_of(bad[i]) == COMMAND_BAD, bad[i]);
 }
@@ -325,22 +410,37 @@ static void an_address_finds_its_function(void)
 
 	promise(read_text(&kallsyms, "ffffffff81000000 T _stext\n"
 				     "ffffffff81000000 T _text\n"
+				     "ffffffff810001f0 t __pfx_second.isra.0\n"
 				     "ffffffff81000200 t second.isra.0\n"
 				     "ffffffff81000100 T first\n"
 				     "ffffffff81000180 d no_text\n"
+				     "0000000000025f80 A bpf_redirect_info\n"
+				     "0000000000013a0c A bpf_prog_active\n"
+				     "0000000000014800 A current_kprobe\n"
+				     "ffffffff82400000 R __per_cpu_offset\n"
 				     "ffffffffc0001000 t in_module\t[veth]\n"
 				     "garbage\n\nffffffff81000300 T\n") == 0,
 		"a table is read");
 	promise(kallsyms.count == 5 && kallsyms.text_base == 0xffffffff81000000,
 		"text only, and _stext");
+	promise(kallsyms.redirect_info == 0x25f80 && kallsyms.prog_active == 0x13a0c &&
+			kallsyms.current_kprobe == 0x14800 &&
+			kallsyms.cpu_offsets == 0xffffffff82400000,
+		"some variables of each CPU");
 	symbol = kallsyms_find(&kallsyms, 0xffffffff810001ff);
 	promise(symbol && strcmp(symbol_name(&kallsyms, symbol), "first") == 0 &&
-			symbol_size(&kallsyms, symbol) == 0x100,
-		"by any address in it");
+			symbol_size(&kallsyms, symbol) == 0xf0,
+		"by any address in it; the padding of the next is none of it");
 	symbol = kallsyms_find(&kallsyms, 0xffffffffc0001004);
 	promise(symbol && strcmp(symbol_module(&kallsyms, symbol), "veth") == 0, "in a module");
 	promise(!kallsyms_find(&kallsyms, 0x1000) && !kallsyms_find(&kallsyms, 0xffffffffe0000000),
 		"an address of nothing finds nothing");
+	kallsyms_close(&kallsyms);
+	promise(read_text(&kallsyms, "ffffffffc0000ff8 t __pfx_second\t[a]\n"
+				     "ffffffffc0001000 t second\t[a]\n"
+				     "ffffffffc0000ffc t first\t[b]\n") == 0 &&
+			symbol_size(&kallsyms, &kallsyms.symbols[0]) == 4,
+		"padding that holds a symbol is none");
 	kallsyms_close(&kallsyms);
 	promise(read_text(&kallsyms, "0000000000000000 T _stext\n0000000000000000 T first\n") ==
 			-EPERM,
@@ -363,8 +463,8 @@ static int note(const struct candidate *candidate, void *context)
 	struct found *found = context;
 	size_t length = strlen(found->names);
 
-	snprintf(found->names + length, sizeof(found->names) - length, "%s:%d ", candidate->name,
-		 candidate->position);
+	snprintf(found->names + length, sizeof(found->names) - length, "%s:%d%s ", candidate->name,
+		 candidate->position, candidate->helper ? "h" : "");
 	if (strcmp(candidate->name, "second") == 0)
 		btf_prototype(found->btf, candidate->proto, candidate->name, found->prototype,
 			      sizeof(found->prototype));
@@ -375,7 +475,7 @@ static void functions_are_chosen_by_their_arguments(void)
 {
 	struct btf *btf = btf__new_empty();
 	struct found found = {.btf = btf};
-	int integer, skb, pointer, const_skb, const_pointer, alias, big, other, proto;
+	int integer, skb, pointer, const_skb, const_pointer, alias, big, other, proto, number;
 
 	integer = btf__add_int(btf, "int", 4, BTF_INT_SIGNED);
 	skb = btf__add_struct(btf, "sk_buff", 232);
@@ -411,9 +511,23 @@ static void functions_are_chosen_by_their_arguments(void)
 	btf__add_func_param(btf, "two", btf__add_ptr(btf, pointer));
 	btf__add_func(btf, "none", BTF_FUNC_STATIC, proto);
 
+	/* BPF_CALL_2(bpf_skb_pull_data, struct sk_buff *, skb, u32, len), and one without a packet
+	 */
+	number = btf__add_int(btf, "unsigned long long", 8, 0);
+	proto = btf__add_func_proto(btf, number);
+	btf__add_func_param(btf, "skb", number);
+	btf__add_func_param(btf, "len", number);
+	btf__add_func(btf, "bpf_skb_pull_data", BTF_FUNC_GLOBAL, proto);
+	btf__add_func(btf, "skb_pull_number", BTF_FUNC_GLOBAL, proto);
+	proto = btf__add_func_proto(btf, number);
+	btf__add_func_param(btf, "ifindex", number);
+	btf__add_func(btf, "bpf_redirect", BTF_FUNC_GLOBAL, proto);
+
 	promise(btf_each_candidate(btf, 1, note, &found) == 0, "every function is looked at");
-	promise(strcmp(found.names, "first:1 second:2 eighth:8 unclear:0 ") == 0,
-		"const, typedef, any position; not by value, not a pointer to a pointer");
+	promise(strcmp(found.names, "first:1 second:2 eighth:8 unclear:0 "
+				    "bpf_skb_pull_data:1h ") == 0,
+		"const, typedef, any position, helpers of BPF programs; not by value, not a "
+		"pointer to a pointer, not a number");
 	promise(strcmp(found.prototype, "void second(int count, const struct sk_buff *skb)") == 0,
 		"the prototype reads like C");
 	btf__free(btf);
@@ -463,13 +577,44 @@ static int parse(struct options *options, const char *const *words)
 static void bad_arguments_are_refused(void)
 {
 	static const char *const bad[][2] = {
-		{"--limit", "0"},	 {"--limit", "5x"},	{"--limit", "-1"},
-		{"--limit", ""},	 {"--mark", "1/0"},	{"--mark", "0x1ffffffff"},
-		{"--mark", "16/15"},	 {"--buffer", "3M"},	{"--buffer", "1"},
-		{"--buffer", "16MB"},	 {"--buffer", "4096M"}, {"--duration", "x"},
-		{"--duration", "1s"},	 {"--duration", "0"},	{"--heartbeat", "-1"},
-		{"--backend", "fentry"}, {"--function", ""},	{"--netns", ""},
-		{"--interface", ""},	 {"--nothing", "x"},	{"--limit", "99999999999999999999"},
+		{"--limit", "0"},
+		{"--limit", "5x"},
+		{"--limit", "-1"},
+		{"--limit", ""},
+		{"--mark", "1/0"},
+		{"--mark", "0x1ffffffff"},
+		{"--mark", "16/15"},
+		{"--buffer", "3M"},
+		{"--buffer", "1"},
+		{"--buffer", "16MB"},
+		{"--buffer", "4096M"},
+		{"--packets", "32"},
+		{"--packets", "100"},
+		{"--packets", "2097152"},
+		{"--packets", "64K"},
+		{"--duration", "x"},
+		{"--duration", "1s"},
+		{"--duration", "0"},
+		{"--heartbeat", "-1"},
+		{"--max-overhead", "0"},
+		{"--max-overhead", "%"},
+		{"--max-overhead", "10%x"},
+		{"--max-overhead", "-1"},
+		{"--backend", "fentry"},
+		{"--function", ""},
+		{"--netns", ""},
+		{"--interface", ""},
+		{"--nothing", "x"},
+		{"--programs-only", "--no-programs"},
+		{"--programs-only", "--function=ip_rcv"},
+		{"--limit", "99999999999999999999"},
+		{"--not-session", ""},
+		{"--not-session", "10.0.0.1 4000 10.0.0.2"},
+		{"--not-session", "10.0.0.1 4000 10.0.0.2 22 1"},
+		{"--not-session", "10.0.0.1 0 10.0.0.2 22"},
+		{"--not-session", "10.0.0.1 4000 10.0.0.2 65536"},
+		{"--not-session", "host 4000 10.0.0.2 22"},
+		{"--not-session", "10.0.0.1 4000) 10.0.0.2 22"},
 	};
 	struct options options;
 	int saved = dup(STDERR_FILENO), null = open("/dev/null", O_WRONLY);
@@ -500,7 +645,47 @@ static void the_rest_of_the_line_is_the_filter(void)
 	options_free(&options);
 	promise(parse(&options, WORDS("--stream")) == 0 && !*options.filter,
 		"none is every packet");
+	promise(options.packets == 65536, "room for as many packets");
 	options_free(&options);
+	promise(parse(&options, WORDS("--packets", "128")) == 0 && options.packets == 128,
+		"room for fewer");
+	options_free(&options);
+}
+
+static void a_session_is_an_expression(void)
+{
+	struct options options;
+
+	promise(parse(&options, WORDS("--not-session", "10.0.0.1 4000 10.0.0.2 22")) == 0 &&
+			strcmp(options.not_session, "tcp port 4000 and tcp port 22 and "
+						    "host 10.0.0.1 and host 10.0.0.2") == 0,
+		"IPv4");
+	options_free(&options);
+	promise(parse(&options, WORDS("--not-session", "fe80::1%eth0 4000 fe80::2%eth0 22")) == 0 &&
+			strcmp(options.not_session, "tcp port 4000 and tcp port 22 and "
+						    "host fe80::1 and host fe80::2") == 0,
+		"IPv6, without the interface");
+	options_free(&options);
+	promise(parse(&options, WORDS("icmp")) == 0 && !*options.not_session, "none by itself");
+	options_free(&options);
+}
+
+static void modules_are_known_while_they_are_live(void)
+{
+	static char text[] = "veth 45056 0 - Live 0xffffffffc0a11000\n"
+			     "bridge 421888 1 br_netfilter, Live 0xffffffffc0b22000\n"
+			     "dummy 16384 0 - Loading 0xffffffffc0c33000\n"
+			     "ifb 16384 0 - Unloading 0xffffffffc0d44000\n"
+			     "no module\n";
+	FILE *file = fmemopen(text, sizeof(text) - 1, "r");
+	size_t count;
+	char **names = modules_read(file, &count);
+
+	fclose(file);
+	promise(names && count == 2 && strcmp(names[0], "bridge") == 0 &&
+			strcmp(names[1], "veth") == 0,
+		"live ones, sorted");
+	modules_free(names, count);
 }
 
 int main(void)
@@ -512,14 +697,18 @@ int main(void)
 	a_string_that_is_no_utf8_is_mended();
 	a_stalled_reader_blocks_nothing();
 	a_batch_is_written_as_the_format_says();
+	a_verdict_is_written_with_what_it_redirects_to();
 	a_batch_takes_no_more_than_it_has_memory_for();
 	patterns_match_whole_names();
 	control_lines_are_understood_or_refused();
+	the_hottest_hooks_go_first_and_no_more_than_needed();
 	an_address_finds_its_function();
 	functions_are_chosen_by_their_arguments();
+	modules_are_known_while_they_are_live();
 	reasons_are_named_by_the_kernels_own_enums();
 	bad_arguments_are_refused();
 	the_rest_of_the_line_is_the_filter();
+	a_session_is_an_expression();
 	printf("%u passed, %u failed\n", passed, failed);
 	return failed != 0;
 }

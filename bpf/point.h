@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Tracepoints that packets pass, for kernels without kprobes: where an skb is received, queued and
+ * given to a driver. There the tracepoints of its end (drop.h) end its identity, too.
+ */
+#ifndef PACKET_TRAIL_POINT_H
+#define PACKET_TRAIL_POINT_H
+
+/* Hook ids, by enum point; 0 = not in this trace. */
+volatile const __u32 point_hooks[POINTS] = {};
+
+static __always_inline int point_passed(u64 *ctx, u32 point)
+{
+	struct view *view = view_of(SCRATCH_POINT + point);
+	struct counters *counters = count();
+	struct hit hit = {.hook = point_hooks[point]};
+	struct packet *packet;
+
+	if (paused || !view || !counters)
+		return 0;
+	hit.skb = plain(view, ctx[0]);
+	packet = packet_of(hit.skb);
+	if (!(packet && settings.follow) && !matches(view, hit.skb))
+		return 0;
+	if (!packet)
+		packet = packet_met(view, hit.skb, counters);
+	if (!packet || !read_skb(view, hit.skb))
+		return 0;
+	read_place(view, packet);
+	read_headers(view);
+	send_event(ctx, view, packet, &hit, counters);
+	return 0;
+}
+
+/* TP_PROTO(skb, …) each: include/trace/events/net.h */
+SEC("point")
+int on_receive(u64 *ctx)
+{
+	return point_passed(ctx, POINT_RECEIVE);
+}
+
+SEC("point")
+int on_rx(u64 *ctx)
+{
+	return point_passed(ctx, POINT_RX);
+}
+
+SEC("point")
+int on_queue(u64 *ctx)
+{
+	return point_passed(ctx, POINT_QUEUE);
+}
+
+SEC("point")
+int on_start_xmit(u64 *ctx)
+{
+	return point_passed(ctx, POINT_START_XMIT);
+}
+
+#endif
