@@ -1,5 +1,6 @@
 // What other extensions, and tests, may ask of Packet Trail. Versioned: a field is never taken away within a version.
 import type * as vscode from 'vscode';
+import { programTree, type ProgramRow } from './trace/programTree.ts';
 import { summarize } from './trace/summary.ts';
 import type { TraceSource } from './trace/source.ts';
 import type { TraceSummary, TrailRow } from './protocol/timeline.ts';
@@ -11,6 +12,8 @@ export interface ApiTrace {
   summary(): TraceSummary;
   /** The hops of the packet with this index, in order of time. */
   trail(lane: number): readonly TrailRow[];
+  /** The BPF programs of the node as the view "BPF Programs" shows them. */
+  programs(): readonly ProgramRow[];
 }
 
 /** The exports of the extension. */
@@ -38,5 +41,6 @@ function apiTrace(source: TraceSource): ApiTrace {
   return {
     summary: () => summarize(source),
     trail: (lane) => source.store.trail(lane, 0, Number.MAX_SAFE_INTEGER).rows,
+    programs: () => programTree(source.store),
   };
 }

@@ -34,7 +34,9 @@ export function registerCommands(commands: readonly Command[], log: vscode.LogOu
 /** Shows a failure as one message: what happened and the mend. Details go to the log. */
 export function showFailure(error: unknown, log: vscode.LogOutputChannel): void {
   if (error instanceof NodeError && error.code === 'cancelled') return;
-  log.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  // What a node refuses is no fault of ours: its words say all. Of a fault the log keeps where it happened.
+  if (error instanceof NodeError) log.error(`${error.node}: ${failureText(error)}`);
+  else log.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
   const showLog = 'Show Log';
   void vscode.window.showErrorMessage(failureText(error), showLog).then((answer) => {
     if (answer === showLog) log.show();

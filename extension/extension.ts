@@ -4,15 +4,18 @@ import * as vscode from 'vscode';
 import { packetTrailApi, type PacketTrailApi } from './api.ts';
 import { registerCommands } from './commands.ts';
 import { listHosts } from './nodes/hosts.ts';
-import { sshConfigFile } from './settings.ts';
+import { programCommands } from './programCommands.ts';
+import { programPathMap, sshConfigFile } from './settings.ts';
 import { Clangd } from './source/clangd.ts';
 import { KernelIndexes } from './source/kernelIndex.ts';
 import { SourceOpener } from './source/openSource.ts';
+import { ProgramSources } from './source/programSource.ts';
 import { WindowSourcePrompter } from './source/windowSourcePrompter.ts';
 import { State } from './state.ts';
 import { Traces } from './traces.ts';
 import { traceCommands } from './traceCommands.ts';
 import { NodesView } from './views/nodesView.ts';
+import { ProgramsView } from './views/programsView.ts';
 import { WindowPrompter } from './views/prompter.ts';
 import { TraceContext } from './views/traceContext.ts';
 import { TimelinePanels } from './views/timelinePanels.ts';
@@ -29,7 +32,9 @@ export function activate(context: vscode.ExtensionContext): PacketTrailApi {
     context.asAbsolutePath(join('dist', 'indexer.js')),
     join(context.globalStorageUri.fsPath, 'kernel-source'),
   );
-  const source = new SourceOpener(indexes, clangd, new WindowSourcePrompter(), log);
+  const prompter = new WindowSourcePrompter();
+  const source = new SourceOpener(indexes, clangd, prompter, log);
+  const programSources = new ProgramSources(prompter, programPathMap);
   const configuredHosts = async (): Promise<readonly string[]> =>
     (await listHosts({ configFile: sshConfigFile() })).map(({ name }) => name);
   const nodes = new NodesView(state, configuredHosts);
@@ -40,6 +45,7 @@ export function activate(context: vscode.ExtensionContext): PacketTrailApi {
     state,
     traces,
     source,
+    programSources,
     nodes,
     configuredHosts,
     start,
@@ -53,11 +59,14 @@ export function activate(context: vscode.ExtensionContext): PacketTrailApi {
     traces,
     clangd,
     source,
+    programSources,
     nodes,
     panels,
+    editor,
     new TracesView(traces),
+    new ProgramsView(traces, editor),
     new TraceContext(traces),
-    registerCommands(commands.list, log),
+    registerCommands([...commands.list, ...programCommands({ sources: programSources, panels, editor })], log),
     vscode.window.registerCustomEditorProvider(TraceEditor.viewType, editor, {
       supportsMultipleEditorsPerDocument: true,
     }),

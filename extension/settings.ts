@@ -11,6 +11,10 @@ export interface TraceSettings {
   readonly eventLimit: number;
   /** Ring buffer on the node: "16M". */
   readonly buffer: string;
+  /** Whether BPF programs (tc, XDP) are hooked, too. */
+  readonly programs: boolean;
+  /** BPF run time that the trace may take, percent of one core; 0 = no limit. */
+  readonly maxOverhead: number;
 }
 
 function read<T>(name: string, fallback: T, valid: (value: unknown) => value is T): T {
@@ -22,6 +26,9 @@ const isString = (value: unknown): value is string => typeof value === 'string';
 const isBoolean = (value: unknown): value is boolean => typeof value === 'boolean';
 const isStrings = (value: unknown): value is readonly string[] => Array.isArray(value) && value.every(isString);
 const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isInteger(value) && value > 0;
+const isPercent = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= 10_000;
+const isFolders = (value: unknown): value is Readonly<Record<string, string>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(isString);
 const isSize = (value: unknown): value is string => isString(value) && /^[0-9]+[KM]$/.test(value);
 
 /** Reads the trace settings; a value of the wrong type counts as its default (the settings editor marks it). */
@@ -33,7 +40,14 @@ export function traceSettings(): TraceSettings {
     stacks: read('trace.stacks', false, isBoolean),
     eventLimit: read('trace.eventLimit', 5_000_000, isCount),
     buffer: read('trace.buffer', '16M', isSize),
+    programs: read('trace.programs', true, isBoolean),
+    maxOverhead: read('trace.maxOverhead', 0, isPercent),
   };
+}
+
+/** Where the sources of BPF programs are: the beginning of a path as the compiler knew it → a folder here. */
+export function programPathMap(): Readonly<Record<string, string>> {
+  return read('programSource.pathMap', {}, isFolders);
 }
 
 /** The SSH configuration file to use; undefined means OpenSSH's own default. */

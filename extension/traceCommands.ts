@@ -3,9 +3,11 @@ import { basename } from 'node:path';
 import * as vscode from 'vscode';
 import { showFailure, type Command } from './commands.ts';
 import { traceSettings } from './settings.ts';
-import type { SourceOpener } from './source/openSource.ts';
+import type { OpenOptions, SourceOpener } from './source/openSource.ts';
+import { originOf, type ProgramSources } from './source/programSource.ts';
 import type { State } from './state.ts';
 import { LiveTrace } from './trace/live.ts';
+import type { Hook } from './trace/metadata.ts';
 import type { TraceSource } from './trace/source.ts';
 import { kernelOf } from './trace/summary.ts';
 import { isLive, type OpenTrace, type Traces } from './traces.ts';
@@ -14,7 +16,14 @@ import { showCheck } from './views/checkView.ts';
 import { showHooks } from './views/hooksView.ts';
 import type { NodeItem, NodesView } from './views/nodesView.ts';
 import { askTarget, pickNode } from './views/pickNode.ts';
-import { BadFilter, checkFilterHere, checkNode, startTrace, type StartContext } from './views/startTrace.ts';
+import {
+  BadFilter,
+  checkFilterHere,
+  checkNode,
+  startTrace,
+  type StartContext,
+  type StartRequest,
+} from './views/startTrace.ts';
 import type { TimelineActions } from './views/timelineHost.ts';
 import type { TimelinePanels } from './views/timelinePanels.ts';
 import type { TraceItem } from './views/tracesView.ts';
@@ -26,6 +35,7 @@ export interface CommandContext {
   readonly state: State;
   readonly traces: Traces;
   readonly source: SourceOpener;
+  readonly programSources: ProgramSources;
   readonly nodes: NodesView;
   readonly configuredHosts: () => Promise<readonly string[]>;
   readonly start: StartContext;
@@ -52,15 +62,27 @@ export function traceCommands(at: CommandContext): TraceCommands {
       ? undefined
       : 'This needs a trusted workspace. Workspaces: Manage Workspace Trust decides.';
 
-  const openSource = async (source: TraceSource, event: number, beside: boolean): Promise<string> => {
+  const openHook = async (source: TraceSource, hook: Hook, options: OpenOptions): Promise<string> => {
     const { store } = source;
-    const hook = store.hookOf(event);
+    const program = store.programs.ofHook(hook);
+    if (program === undefined) return await at.source.openHook(hook, kernelOf(store), options);
+    return await at.programSources.open(program, store.programs.source(program.id), originOf(source), options);
+  };
+  const openSource = async (source: TraceSource, event: number, beside: boolean): Promise<string> => {
+    const hook = source.store.hookOf(event);
     if (!hook) return 'The trace does not say which function this event belongs to.';
-    return await at.source.openHook(hook, kernelOf(store), { beside, preview: true });
+    return await openHook(source, hook, { beside, preview: true });
+  };
+  const capture = async (source: TraceSource, expression: string): Promise<string> => {
+    const problem = await source.capture(expression);
+    log.info(`${source.node}: filter "${expression}": ${problem || 'in force'}`);
+    if (problem === '') await state.remember(source.node, expression);
+    return problem;
   };
 
   const list: Command[] = [
-    { id: 'startTrace', unavailable: untrusted, run: (argument) => start(at, nodeTarget(argument)) },
+    { id: 'startTrace', unavailable: untrusted, run: (argument) => start(at, nodeTarget(argument), false) },
+    { id: 'tracePrograms', unavailable: untrusted, run: (argument) => start(at, nodeTarget(argument), true) },
     {
       id: 'stopTrace',
       unavailable: () => (traces.live().length ? undefined : 'No trace is running.'),
@@ -74,7 +96,7 @@ export function traceCommands(at: CommandContext): TraceCommands {
       unavailable: noTrace,
       run: async (argument) => {
         const trace = traceOf(argument) ?? (await pickTrace(traces, traces.all(), 'Save which trace?'));
-        if (trace) await save(trace);
+        if (trace) await save(trace, traces);
       },
     },
     { id: 'openTrace', run: openTrace },
@@ -89,13 +111,18 @@ export function traceCommands(at: CommandContext): TraceCommands {
     {
       id: 'discardTrace',
       run: async (argument) => {
-        const trace = traceOf(argument);
-        if (!trace) return;
-        const discard = 'Discard';
-        const question = `Discard the trace ${trace.source.title}? It was not saved.`;
-        if ((await vscode.window.showWarningMessage(question, { modal: true }, discard)) !== discard) return;
-        at.panels().close(trace);
-        await traces.discard(trace);
+        const item = argument as TraceItem | undefined;
+        const discard = async (name: string): Promise<boolean> => {
+          const question = `Discard the trace ${name}? It was not saved.`;
+          return (await vscode.window.showWarningMessage(question, { modal: true }, 'Discard')) === 'Discard';
+        };
+        if (item?.kind === 'trace') {
+          if (!(await discard(item.trace.source.title))) return;
+          at.panels().close(item.trace);
+          await traces.discard(item.trace);
+        } else if (item?.kind === 'recording') {
+          if (await discard(basename(item.recording.path))) await traces.discardRecording(item.recording);
+        }
       },
     },
     {
@@ -130,7 +157,8 @@ export function traceCommands(at: CommandContext): TraceCommands {
       unavailable: noTrace,
       run: async () => {
         const trace = traces.current();
-        if (trace) await showHooks(trace.source, at.source);
+        if (!trace) return;
+        await showHooks(trace.source, (hook) => openHook(trace.source, hook, { beside: false, preview: true }));
       },
     },
     {
@@ -146,9 +174,10 @@ export function traceCommands(at: CommandContext): TraceCommands {
 
   return {
     list,
-    actions: (trace) => ({ openSource, save: () => save(trace) }),
+    actions: (trace) => ({ openSource, capture, save: () => save(trace, traces) }),
     fileActions: (uri) => ({
       openSource,
+      capture,
       save: async () => {
         const target = await askWhere(basename(uri.path));
         if (target) await vscode.workspace.fs.copy(uri, target, { overwrite: true });
@@ -157,12 +186,12 @@ export function traceCommands(at: CommandContext): TraceCommands {
   };
 }
 
-async function start(at: CommandContext, given: string | undefined): Promise<void> {
+async function start(at: CommandContext, given: string | undefined, programsOnly: boolean): Promise<void> {
   const { state, log } = at;
   const target = given ?? (await pickNode(state, await at.configuredHosts()));
   if (target === undefined) return;
   const lastFilter = state.recentNodes().find((node) => node.target === target)?.lastFilter ?? '';
-  let filter: TraceFilter | undefined = { ...everyPacket, expression: lastFilter };
+  let filter: TraceFilter | undefined = { ...everyPacket, expression: lastFilter, programsOnly };
   let problem: string | undefined;
   for (;;) {
     filter = await askFilter({
@@ -187,12 +216,23 @@ async function start(at: CommandContext, given: string | undefined): Promise<voi
 async function run(at: CommandContext, target: string, filter: TraceFilter): Promise<void> {
   const { state, traces, log, nodes } = at;
   const recording = await traces.newRecording(target);
-  const live = await startTrace(at.start, {
+  const request: StartRequest = {
     target,
     filter,
     settings: traceSettings(),
     record: (helper, connection) =>
-      LiveTrace.record({ node: target, filter: filterText(filter), recording, helper, connection }),
+      LiveTrace.record({
+        node: target,
+        expression: filter.expression,
+        also: filterText({ ...filter, expression: '' }),
+        recording,
+        helper,
+        connection,
+      }),
+  };
+  const live = await startTrace(at.start, request).catch(async (error: unknown) => {
+    await traces.abandon(recording);
+    throw error;
   });
   const trace: OpenTrace = {
     source: live,
@@ -244,11 +284,13 @@ async function askWhere(name: string): Promise<vscode.Uri | undefined> {
   });
 }
 
-async function save(trace: OpenTrace): Promise<void> {
+async function save(trace: OpenTrace, traces: Traces): Promise<void> {
   const target = await askWhere(basename(trace.recording));
   if (!target) return;
   if (target.scheme !== 'file') throw new Error(`A trace can't be saved to ${target.toString()}. Pick a local folder.`);
+  const whole = !isLive(trace.source);
   await trace.saveTo(target.fsPath);
+  if (whole) traces.markSaved(trace);
   const open = 'Open';
   const more = isLive(trace.source) ? ' up to now; it goes on' : '';
   void vscode.window

@@ -1,7 +1,9 @@
 // The traces of this window: live ones and recordings that have not been saved yet. Views and commands ask here.
+import { rmSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
+import { claim, isClaimed, release } from './claim.ts';
 import type { TraceSource } from './trace/source.ts';
 
 /** A trace that was started in this window. It lives until it is discarded or the window closes. */
@@ -27,6 +29,7 @@ export class Traces implements vscode.Disposable {
   private readonly changed = new vscode.EventEmitter<undefined>();
   readonly onDidChange = this.changed.event;
   private readonly traces: { readonly trace: OpenTrace; readonly listener: { dispose(): void } }[] = [];
+  private readonly saved = new WeakSet<OpenTrace>();
   private shown: OpenTrace | undefined;
 
   /** @param folder where recordings are kept until they are saved or discarded */
@@ -56,16 +59,43 @@ export class Traces implements vscode.Disposable {
     this.setCurrent(trace);
   }
 
-  /** A new recording's path; the folder is made when it is missing. */
+  /** Notes that a trace that has ended is whole in another file: its recording is not needed beyond this window. */
+  markSaved(trace: OpenTrace): void {
+    this.saved.add(trace);
+    // A window that is killed can't remove it: the next one does, by this mark.
+    try {
+      writeFileSync(savedMark(trace.recording), '');
+    } catch {
+      // Then it is listed once more than needed.
+    }
+    this.changed.fire(undefined);
+  }
+
+  isSaved(trace: OpenTrace): boolean {
+    return this.saved.has(trace);
+  }
+
+  /** A new recording's path, claimed for this window; the folder is made when it is missing. */
   async newRecording(name: string): Promise<string> {
     await mkdir(this.folder, { recursive: true, mode: 0o700 });
     const time = new Date().toISOString().replace(/[-:]/g, '').replace('T', '-').slice(0, 15);
-    return join(this.folder, `${name.replace(/[^A-Za-z0-9._-]+/g, '-')}-${time}.pkttrail`);
+    const begin = join(this.folder, `${name.replace(/[^A-Za-z0-9._-]+/g, '-')}-${time}`);
+    for (let tries = 1; ; tries += 1) {
+      const recording = `${begin}${tries === 1 ? '' : `-${tries}`}.pkttrail`;
+      if (await claim(recording)) return recording;
+    }
   }
 
-  /** Recordings on disk that no trace of this window is writing, newest first. */
+  /** Deletes the recording of a trace that did not start. */
+  async abandon(recording: string): Promise<void> {
+    await rm(recording, { force: true });
+    release(recording);
+    this.changed.fire(undefined);
+  }
+
+  /** Recordings on disk that no window is writing, newest first. */
   async recordings(): Promise<readonly Recording[]> {
-    const own = new Set(this.all().map(({ recording }) => recording));
+    await this.removeSaved();
     let names: string[];
     try {
       names = await readdir(this.folder);
@@ -74,9 +104,10 @@ export class Traces implements vscode.Disposable {
     }
     const found = await Promise.all(
       names
-        .filter((name) => name.endsWith('.pkttrail') && !own.has(join(this.folder, name)))
+        .filter((name) => name.endsWith('.pkttrail'))
         .map(async (name): Promise<Recording | undefined> => {
           const path = join(this.folder, name);
+          if (await isClaimed(path)) return undefined;
           try {
             const { mtimeMs, size } = await stat(path);
             return { path, modifiedMs: mtimeMs, bytes: size };
@@ -88,10 +119,31 @@ export class Traces implements vscode.Disposable {
     return found.filter((recording) => recording !== undefined).sort((a, b) => b.modifiedMs - a.modifiedMs);
   }
 
+  /** Removes recordings that are whole in another file and whose window is gone. */
+  private async removeSaved(): Promise<void> {
+    const names = await readdir(this.folder).catch(() => []);
+    for (const name of names.filter((candidate) => candidate.endsWith(savedMark('')))) {
+      const recording = join(this.folder, name.slice(0, -savedMark('').length));
+      if (await isClaimed(recording)) continue;
+      await rm(recording, { force: true });
+      await rm(savedMark(recording), { force: true });
+      release(recording);
+    }
+  }
+
   /** Ends a trace and deletes its recording. */
   async discard(trace: OpenTrace): Promise<void> {
     this.remove(trace);
     await rm(trace.recording, { force: true });
+    await rm(savedMark(trace.recording), { force: true });
+    release(trace.recording);
+  }
+
+  /** Deletes a recording that no window is writing. */
+  async discardRecording({ path }: Recording): Promise<void> {
+    await rm(path, { force: true });
+    release(path);
+    this.changed.fire(undefined);
   }
 
   private remove(trace: OpenTrace): void {
@@ -107,9 +159,20 @@ export class Traces implements vscode.Disposable {
     for (const { trace, listener } of this.traces.splice(0)) {
       listener.dispose();
       trace.dispose();
+      // At once: the window doesn't wait.
+      if (this.isSaved(trace)) {
+        rmSync(trace.recording, { force: true });
+        rmSync(savedMark(trace.recording), { force: true });
+      }
+      release(trace.recording);
     }
     this.changed.dispose();
   }
+}
+
+/** The file beside a recording that says that it is whole elsewhere. */
+function savedMark(recording: string): string {
+  return `${recording}.saved`;
 }
 
 /** Whether the node still sends. */

@@ -1,6 +1,7 @@
 // Draws the lanes with Canvas2D. Marks become pixels of a strip a lane (strips.ts), so that a hundred thousand of them fit in a frame; what
 // stands out (drops, verdicts, names) is drawn after them.
-import { markDrop, markFree, markVerdict } from '../extension/protocol/pages.ts';
+import { markBenign, markDrop, markFree, markProgram, markVerdict } from '../extension/protocol/pages.ts';
+import { layers } from '../extension/protocol/timeline.ts';
 import { el } from './dom.ts';
 import { formatTime } from './format.ts';
 import { lowerBound, markOfEvent, marksOf, type LoadedPage } from './marks.ts';
@@ -26,6 +27,21 @@ interface Shape {
   /** Free pixels to its right. */
   readonly room: number;
 }
+
+/** What stands out of a lane's marks, sorted by how it is drawn. */
+interface Batches {
+  readonly drops: Shape[];
+  /** Ends that are drops to the kernel only. */
+  readonly benign: Shape[];
+  readonly verdicts: Shape[];
+  readonly programVerdicts: Shape[];
+  readonly programEntries: Shape[];
+  readonly frees: Shape[];
+  readonly texts: Text[];
+}
+
+/** Flags of marks that are drawn as a sign with a text of their own beside it. */
+const markEnd = markDrop | markBenign;
 
 const markHeight = 14;
 /** From this width on a block carries its function's name. */
@@ -184,15 +200,20 @@ export class CanvasRenderer implements Renderer {
     if (loaded === undefined) return;
     this.solid.begin(this.width, scene.rows.length, this.ratio);
     this.light.begin(this.width, scene.rows.length, this.ratio);
-    const drops: Shape[] = [];
-    const verdicts: Shape[] = [];
-    const frees: Shape[] = [];
-    const texts: Text[] = [];
+    const batches: Batches = {
+      drops: [],
+      benign: [],
+      verdicts: [],
+      programVerdicts: [],
+      programEntries: [],
+      frees: [],
+      texts: [],
+    };
     let selected: Shape | undefined;
     for (const [at, row] of scene.rows.entries()) {
       const slot = loaded.slots.get(row.lane);
       if (slot === undefined) continue;
-      selected = this.gather(scene, row, at, loaded, slot, { drops, verdicts, frees, texts }) ?? selected;
+      selected = this.gather(scene, row, at, loaded, slot, batches) ?? selected;
     }
     context.globalAlpha = palette.highContrast ? 0.25 : 0.32;
     this.light.end();
@@ -201,10 +222,14 @@ export class CanvasRenderer implements Renderer {
     scene.rows.forEach(({ y }, at) => this.light.draw(context, at, y + top, markHeight));
     context.globalAlpha = 1;
     scene.rows.forEach(({ y }, at) => this.solid.draw(context, at, y + top, markHeight));
-    this.drawFrees(frees, palette);
-    this.drawTexts(texts, palette);
-    this.drawVerdicts(verdicts, palette);
-    this.drawDrops(drops, palette);
+    const program = palette.layers[layers.indexOf('bpf')] ?? palette.foreground;
+    this.drawFrees(batches.frees, palette);
+    this.drawTexts(batches.texts, palette);
+    this.drawEntries(batches.programEntries, program, palette);
+    this.drawVerdicts(batches.programVerdicts, program, palette);
+    this.drawVerdicts(batches.verdicts, palette.foreground, palette);
+    this.drawDrops(batches.benign, { colour: palette.dim, weight: 400, line: 1 }, palette);
+    this.drawDrops(batches.drops, { colour: palette.error, weight: 600, line: 2 }, palette);
     this.selected = selected;
   }
 
@@ -215,7 +240,7 @@ export class CanvasRenderer implements Renderer {
     at: number,
     loaded: LoadedPage,
     slot: number,
-    batches: { drops: Shape[]; verdicts: Shape[]; frees: Shape[]; texts: Text[] },
+    batches: Batches,
   ): Shape | undefined {
     const { page, fromNs } = loaded;
     const { startNs, nsPerPx } = scene.viewport;
@@ -243,7 +268,7 @@ export class CanvasRenderer implements Renderer {
         const start = Math.max(left + wide, -8);
         if (right - start > 1) this.light.add(at, start, right - 1, pixel);
         const labelStart = Math.max(start, 0) + 3;
-        if (right - labelStart >= labelWidth && (flag & markDrop) === 0) {
+        if (right - labelStart >= labelWidth && (flag & markEnd) === 0) {
           const text = scene.label(event[mark] ?? 0);
           if (text !== undefined) batches.texts.push({ x: labelStart, y: middle, room: right - labelStart - 4, text });
         }
@@ -252,16 +277,22 @@ export class CanvasRenderer implements Renderer {
       if (left + wide >= 0) this.solid.add(at, left, left + wide, pixel);
       if (flag === 0 && mark !== selectedMark && next !== Infinity) continue;
       const shape = { x: left + wide / 2, y: middle, text: '', room };
-      if (flag & markDrop) batches.drops.push({ ...shape, x: left + wide - 1, text: row.drop ?? '' });
-      else if (flag & markVerdict) batches.verdicts.push({ ...shape, y: top });
-      if (flag & markFree && !(flag & markDrop)) batches.frees.push({ ...shape, x: left + wide });
+      const sign = { ...shape, y: top };
+      if (flag & markEnd) {
+        const ends = flag & markDrop ? batches.drops : batches.benign;
+        // The lane's reason is that of its last real drop.
+        const text = flag & markDrop || row.benign ? (row.drop ?? '') : '';
+        ends.push({ ...shape, x: left + wide - 1, text });
+      } else if (flag & markVerdict) (flag & markProgram ? batches.programVerdicts : batches.verdicts).push(sign);
+      else if (flag & markProgram) batches.programEntries.push(sign);
+      if (flag & markFree && !(flag & markEnd)) batches.frees.push({ ...shape, x: left + wide });
       // The last hop has nothing after it that would end its block: its name stands beside it.
-      if (next === Infinity && nsPerPx < 2e4 && (flag & markDrop) === 0 && row.drop === undefined && first + 1 < end) {
+      if (next === Infinity && nsPerPx < 2e4 && (flag & markEnd) === 0 && row.drop === undefined && first + 1 < end) {
         const text = left >= 0 && room > labelWidth ? scene.label(event[mark] ?? 0) : undefined;
         if (text !== undefined) batches.texts.push({ x: left + wide + 6, y: middle, room: room - wide - 10, text });
       }
       if (mark === selectedMark) {
-        selected = { ...shape, x: left, room: wide, text: flag & markDrop ? 'drop' : '' };
+        selected = { ...shape, x: left, room: wide, text: flag & markEnd ? 'drop' : '' };
       }
     }
     return selected;
@@ -302,18 +333,42 @@ export class CanvasRenderer implements Renderer {
   }
 
   /** A diamond above the tick: a verdict was returned here. */
-  private drawVerdicts(verdicts: readonly Shape[], palette: Palette): void {
-    const { context } = this;
-    context.beginPath();
-    for (const { x, y } of verdicts) {
+  private drawVerdicts(verdicts: readonly Shape[], colour: string, palette: Palette): void {
+    this.drawSigns(verdicts, colour, palette, (context, x, y) => {
       context.moveTo(x, y - 4);
       context.lineTo(x + 4, y);
       context.lineTo(x, y + 4);
       context.lineTo(x - 4, y);
+    });
+  }
+
+  /** A triangle above the tick: a BPF program was entered here. */
+  private drawEntries(entries: readonly Shape[], colour: string, palette: Palette): void {
+    this.drawSigns(entries, colour, palette, (context, x, y) => {
+      context.moveTo(x - 3, y - 4);
+      context.lineTo(x + 4, y);
+      context.lineTo(x - 3, y + 4);
+    });
+  }
+
+  private drawSigns(
+    signs: readonly Shape[],
+    colour: string,
+    palette: Palette,
+    outline: (context: CanvasRenderingContext2D, x: number, y: number) => void,
+  ): void {
+    const { context } = this;
+    context.beginPath();
+    let last: Shape | undefined;
+    for (const sign of signs) {
+      // Signs that would lie on one another are one.
+      if (last?.y === sign.y && sign.x - last.x < 3) continue;
+      last = sign;
+      outline(context, sign.x, sign.y);
       context.closePath();
     }
-    context.fillStyle = palette.foreground;
-    context.strokeStyle = palette.background;
+    context.fillStyle = colour;
+    context.strokeStyle = palette.highContrast ? palette.foreground : palette.background;
     context.lineWidth = 1;
     context.fill();
     context.stroke();
@@ -326,12 +381,16 @@ export class CanvasRenderer implements Renderer {
   }
 
   /** A cross in a disc with the reason beside it: not to be taken for anything else, with or without colours. */
-  private drawDrops(drops: readonly Shape[], palette: Palette): void {
+  private drawDrops(
+    drops: readonly Shape[],
+    { colour, weight, line }: { readonly colour: string; readonly weight: number; readonly line: number },
+    palette: Palette,
+  ): void {
     const { context } = this;
     const arm = 3.5;
     let last: Shape | undefined;
     context.lineCap = 'round';
-    context.font = `600 11px ${palette.font}`;
+    context.font = `${weight} 11px ${palette.font}`;
     context.textBaseline = 'middle';
     for (const drop of drops) {
       // Crosses that would lie on one another are one.
@@ -342,19 +401,20 @@ export class CanvasRenderer implements Renderer {
       context.beginPath();
       context.arc(x, y, 8, 0, 2 * Math.PI);
       context.fill();
-      context.strokeStyle = palette.error;
-      context.lineWidth = 1.5;
+      context.strokeStyle = colour;
+      context.lineWidth = 0.75 * line;
       context.beginPath();
       context.arc(x, y, 7, 0, 2 * Math.PI);
       context.stroke();
-      context.lineWidth = 2;
+      context.lineWidth = line;
       context.beginPath();
       context.moveTo(x - arm, y - arm);
       context.lineTo(x + arm, y + arm);
       context.moveTo(x + arm, y - arm);
       context.lineTo(x - arm, y + arm);
       context.stroke();
-      if (drop.text === '') continue;
+      // A sign that is out of view leaves its text to the arrow at the edge.
+      if (drop.text === '' || x < 0) continue;
       const width = context.measureText(drop.text).width;
       // Beside the cross where there is room: after it, else before it.
       const after = drop.room > width + 16;
@@ -364,7 +424,7 @@ export class CanvasRenderer implements Renderer {
       context.globalAlpha = 0.8;
       context.fillRect(left - 3, y - 7, width + 6, 14);
       context.globalAlpha = 1;
-      context.fillStyle = palette.error;
+      context.fillStyle = colour;
       context.fillText(drop.text, left, y + 0.5);
     }
   }
@@ -387,11 +447,19 @@ export class CanvasRenderer implements Renderer {
     outline();
   }
 
-  /** Hatched bands across all lanes; those that would share a pixel are joined. */
+  /** Hatched bands across all lanes, and lines at the ruler where hits were missed; those that would share a pixel are joined. */
   private drawGaps(scene: Scene, palette: Palette): void {
     const { context } = this;
     let right = -Infinity;
+    context.fillStyle = palette.dim;
     for (const gap of scene.gaps) {
+      if (gap.lost > 0) continue;
+      const from = Math.max(xOf(scene.viewport, gap.fromNs), -1);
+      const to = Math.min(xOf(scene.viewport, gap.toNs), this.width + 1);
+      if (to > from) context.fillRect(from, scene.rulerHeight - 2, to - from, 2);
+    }
+    for (const gap of scene.gaps) {
+      if (gap.lost === 0) continue;
       const from = Math.max(Math.floor(xOf(scene.viewport, gap.fromNs)), right, -1);
       const to = Math.min(Math.max(Math.ceil(xOf(scene.viewport, gap.toNs)), from + 4), this.width + 1);
       if (to <= from || from > this.width) continue;

@@ -92,6 +92,33 @@ export interface TextFieldOptions {
   readonly onLeave: () => void;
 }
 
+export interface LineFieldOptions {
+  readonly label: string;
+  readonly placeholder: string;
+  /** Enter. */
+  readonly onSubmit: (value: string) => void;
+  /** Esc. */
+  readonly onCancel: () => void;
+  readonly onInput: () => void;
+}
+
+/** A one-line field whose value counts once it is submitted. */
+export function createLineField(options: LineFieldOptions): TextField {
+  const element = document.createElement('vscode-text-field') as FieldElement;
+  element.placeholder = options.placeholder;
+  requestAnimationFrame(() => element.setAttribute('aria-label', options.label));
+  element.classList.add('control-line');
+  element.addEventListener('input', () => options.onInput());
+  element.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape' && event.key !== 'Enter') return;
+    event.stopPropagation();
+    event.preventDefault();
+    if (event.key === 'Enter') options.onSubmit(element.value);
+    else options.onCancel();
+  });
+  return fieldOf(element);
+}
+
 /** A one-line search field with a button that clears it; Esc clears, too. */
 export function createSearchField(options: TextFieldOptions): TextField {
   const element = document.createElement('vscode-text-field') as FieldElement;
@@ -119,6 +146,10 @@ export function createSearchField(options: TextFieldOptions): TextField {
     if (element.value === '') options.onLeave();
     else change('');
   });
+  return fieldOf(element, (value) => clear.setVisible(value !== ''));
+}
+
+function fieldOf(element: FieldElement, onSet: (value: string) => void = () => undefined): TextField {
   return {
     element,
     get value() {
@@ -126,7 +157,7 @@ export function createSearchField(options: TextFieldOptions): TextField {
     },
     set value(value) {
       element.value = value;
-      clear.setVisible(value !== '');
+      onSet(value);
     },
     setInvalid(invalid) {
       element.ariaInvalid = String(invalid);

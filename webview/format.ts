@@ -66,3 +66,8 @@ export function formatClock(ms: number): string {
   const two = (value: number): string => String(value).padStart(2, '0');
   return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${String(at.getMilliseconds()).padStart(3, '0')}`;
 }
+
+/** How a packet ended by the kernel's word: "Dropped: NETFILTER_DROP", "Kernel reports NO_SOCKET: normal for an answered ping". */
+export function endText(reason: string, benign: string): string {
+  return benign === '' ? `Dropped: ${reason}` : `Kernel reports ${reason}: ${benign}`;
+}

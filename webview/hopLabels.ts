@@ -44,7 +44,7 @@ export class HopLabels {
         // Empty labels, so that the failure is told once and not with every frame.
         for (const event of events) {
           this.out.delete(event);
-          this.known.set(event, { function: '', iface: '', netns: '' });
+          this.known.set(event, { function: '', iface: '', netns: '', note: '' });
         }
         this.onError(error);
       },

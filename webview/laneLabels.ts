@@ -1,7 +1,7 @@
 // The column of packet names left of the lanes; only the rows in view exist.
 import type { Lane } from '../extension/protocol/timeline.ts';
 import { el } from './dom.ts';
-import { formatCount, formatDuration, plural } from './format.ts';
+import { endText, formatCount, formatDuration, plural } from './format.ts';
 
 export interface LabelRow {
   readonly row: number;
@@ -40,19 +40,19 @@ function render(element: HTMLElement, { row, y, lane, selected, hovered }: Label
   element.setAttribute('aria-selected', String(selected));
   element.setAttribute('aria-posinset', String(row + 1));
   element.setAttribute('aria-setsize', String(total));
-  const key = lane === undefined ? '' : `${lane.index} ${lane.events} ${lane.drop ?? ''} ${lane.label}`;
+  const key = lane === undefined ? '' : `${lane.index} ${lane.events} ${lane.drop ?? ''} ${lane.benign} ${lane.label}`;
   if (element.dataset['key'] === key) return;
   element.dataset['key'] = key;
-  element.classList.toggle('dropped', lane?.drop !== undefined);
+  element.classList.toggle('dropped', lane?.drop !== undefined && lane.benign === '');
   if (lane === undefined) {
     element.replaceChildren(el('span', { class: 'label-text pending', text: '…' }));
     element.removeAttribute('title');
     return;
   }
   const lasted = formatDuration(lane.lastNs - lane.firstNs);
-  const dropped = lane.drop === undefined ? '' : `\nDropped: ${lane.drop}`;
+  const ended = lane.drop === undefined ? '' : endText(lane.drop, lane.benign);
   const made = lane.parent === undefined ? '' : '\nMade from another packet';
-  element.title = `${lane.label}\nPacket ${lane.id} · ${plural(lane.events, 'hop')} in ${lasted}${dropped}${made}`;
+  element.title = `${lane.label}\nPacket ${lane.id} · ${plural(lane.events, 'hop')} in ${lasted}${ended === '' ? '' : `\n${ended}`}${made}`;
   element.replaceChildren(
     el('span', { class: 'label-id', text: `#${lane.id}` }),
     ...(lane.parent === undefined ? [] : [el('span', { class: 'label-child', text: '↳' })]),
@@ -61,9 +61,9 @@ function render(element: HTMLElement, { row, y, lane, selected, hovered }: Label
       ? []
       : [
           el('span', {
-            class: 'badge drop',
+            class: lane.benign === '' ? 'badge drop' : 'badge benign',
             text: '✕',
-            attributes: { role: 'img', 'aria-label': `dropped: ${lane.drop}` },
+            attributes: { role: 'img', 'aria-label': lane.benign === '' ? `dropped: ${lane.drop}` : ended },
           }),
         ]),
     el('span', { class: 'label-count', text: formatCount(lane.events) }),

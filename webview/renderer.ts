@@ -13,6 +13,8 @@ export interface SceneRow {
   readonly firstNs: number;
   readonly lastNs: number;
   readonly drop: string | undefined;
+  /** The drop is the usual end of such a packet. */
+  readonly benign: boolean;
   readonly parent: number | undefined;
   readonly selected: boolean;
   readonly hovered: boolean;

@@ -1,6 +1,6 @@
 // The timeline: the page's entry. Holds what is shown (summary, view, selection), asks the host for what that needs, and
 // has it drawn. Parts that only draw or only compute are in files of their own; README.md gives a reading order.
-import { markDrop } from '../extension/protocol/pages.ts';
+import { markBenign, markDrop, markProgram } from '../extension/protocol/pages.ts';
 import {
   layers,
   type EventDetail,
@@ -15,7 +15,7 @@ import { CanvasRenderer } from './canvasRenderer.ts';
 import { createButton } from './controls.ts';
 import { DetailView } from './detailView.ts';
 import { el, icon, setText } from './dom.ts';
-import { formatClock, formatCount, formatDuration, formatShare, formatTime, plural } from './format.ts';
+import { endText, formatClock, formatCount, formatDuration, formatShare, formatTime, plural } from './format.ts';
 import { HopLabels } from './hopLabels.ts';
 import { Host } from './host.ts';
 import type { TimelineInspection } from './inspection.ts';
@@ -76,6 +76,7 @@ class Timeline {
     fit: () => this.fitAll(),
     zoom: (factor) => this.zoom(this.width / 2, factor),
     filter: (text) => this.typeFilter(text),
+    capture: async (expression) => (await this.host.request('capture', { expression })).problem,
     leaveFilter: () => this.surface.focus(),
   });
   private readonly renderer: Renderer = new CanvasRenderer();
@@ -358,9 +359,10 @@ class Timeline {
 
   private async start(): Promise<void> {
     try {
-      const { summary, gaps } = await this.host.request('ready', {});
+      const { summary, gaps, filter } = await this.host.request('ready', {});
       this.setGaps(gaps);
       this.onSummary(summary);
+      if (filter !== undefined) this.find(filter);
       this.lanes.refresh();
       if (this.wanted !== undefined) await this.selectEvent(this.wanted, { reveal: this.placed ? 'lane' : 'none' });
     } catch (error) {
@@ -382,6 +384,9 @@ class Timeline {
         return;
       case 'reveal':
         void this.selectEvent(notice.argument.event, { reveal: 'all' }).catch(this.fail);
+        return;
+      case 'find':
+        this.find(notice.argument.filter);
     }
   }
 
@@ -394,7 +399,8 @@ class Timeline {
     this.summary = summary;
     this.toolbar.update(summary);
     const grew = before?.events !== summary.events || before.packets !== summary.packets;
-    if ((before?.lost ?? summary.lost) !== summary.lost) this.gapLoader.request({});
+    const unseen = summary.lost + summary.missed;
+    if ((before ? before.lost + before.missed : unseen) !== unseen) this.gapLoader.request({});
     const running = summary.status === 'live' || summary.status === 'paused' || summary.status === 'starting';
     if (before === undefined && running && !this.placed) this.setFollow(true);
     if (!this.placed && summary.events > 0) this.place();
@@ -472,12 +478,14 @@ class Timeline {
     }
     this.banner.hidden = summary.lost === 0;
     const failed = summary.status === 'failed';
-    if (this.notice.dataset['text'] !== summary.message) {
-      this.notice.dataset['text'] = summary.message;
-      this.notice.replaceChildren(...(failed ? [icon('warning')] : []), el('span', { text: summary.message }));
+    const said = summary.packets === 0 ? [] : [summary.message];
+    const notice = [...said, shedText(summary)].filter((text) => text !== '').join(' ');
+    if (this.notice.dataset['text'] !== notice) {
+      this.notice.dataset['text'] = notice;
+      this.notice.replaceChildren(...(failed ? [icon('warning')] : []), el('span', { text: notice }));
     }
     this.notice.classList.toggle('failed', failed);
-    this.notice.hidden = summary.message === '' || summary.packets === 0;
+    this.notice.hidden = notice === '';
     this.updateEmpty(summary);
   }
 
@@ -563,6 +571,12 @@ class Timeline {
     this.updateMessages();
     this.saveSoon();
     this.redraw('lanes');
+  }
+
+  /** Sets the text filter for something outside. */
+  private find(filter: string): void {
+    this.toolbar.filter = filter;
+    this.applyFilter(filter);
   }
 
   private clearFilter(): void {
@@ -755,12 +769,16 @@ class Timeline {
       const at = loaded.fromNs + (page.time[mark] ?? 0);
       const layer = layers[page.layer[mark] ?? 0];
       const place = [label?.iface ?? '', label?.netns ?? ''].filter((part) => part !== '').join(' in ');
-      const dropped = ((page.flags[mark] ?? 0) & markDrop) !== 0;
+      const flags = page.flags[mark] ?? 0;
       lines.push([
         'tooltip-title',
         count > 1 ? `${formatCount(count)} hops from ${label?.function ?? '…'} on` : (label?.function ?? '…'),
       ]);
-      if (dropped) lines.push(['tooltip-drop', `✕ Dropped: ${lane.drop ?? 'reason unknown'}`]);
+      if (flags & markDrop) lines.push(['tooltip-drop', `✕ ${endText(lane.drop ?? 'reason unknown', '')}`]);
+      else if (flags & markBenign && lane.benign !== '')
+        lines.push(['tooltip-line', `✕ ${endText(lane.drop ?? '', lane.benign)}`]);
+      if (count === 1 && flags & markProgram && label !== undefined && label.note !== '')
+        lines.push(['tooltip-line', label.note]);
       lines.push([
         'tooltip-line',
         `${formatTime(at)} (+${formatDuration(Math.max(0, at - lane.firstNs))} in the trail)`,
@@ -775,11 +793,14 @@ class Timeline {
     const slack = 3 * this.viewport.nsPerPx;
     const gaps = this.gaps.filter((gap) => gap.fromNs - slack <= ns && ns <= gap.toNs + slack);
     if (gaps.length > 0) {
-      const lost = gaps.reduce((sum, gap) => sum + gap.lost, 0);
-      lines.push(['tooltip-gap', `${plural(lost, 'event')} lost here`]);
-      for (const gap of gaps.slice(0, 4))
+      const losses = gaps.filter((gap) => gap.lost > 0);
+      const lost = losses.reduce((sum, gap) => sum + gap.lost, 0);
+      const missed = gaps.reduce((sum, gap) => sum + gap.missed, 0);
+      if (lost > 0) lines.push(['tooltip-gap', `${plural(lost, 'event')} lost here`]);
+      for (const gap of losses.slice(0, 4))
         lines.push(['tooltip-line', `CPU ${gap.cpu}: ${formatCount(gap.lost)}, ${gap.cause}`]);
-      if (gaps.length > 4) lines.push(['tooltip-dim', `and ${gaps.length - 4} more gaps`]);
+      if (losses.length > 4) lines.push(['tooltip-dim', `and ${losses.length - 4} more gaps`]);
+      if (missed > 0) lines.push(['tooltip-dim', `${plural(missed, 'hit')} of whatever packets unseen here`]);
     } else if (hit === undefined && y < rulerHeight) {
       lines.push(['tooltip-line', formatTime(Math.max(0, ns))]);
       const start = this.summary?.startMs ?? 0;
@@ -884,8 +905,14 @@ class Timeline {
       layerNames[row.layer],
       row.iface,
       index === 0 ? '' : `${formatDuration(row.sinceNs)} after the previous`,
-      row.drop === undefined ? '' : `dropped, ${row.drop.reason}`,
-      row.verdict === undefined ? '' : `verdict ${row.verdict}`,
+      row.drop === undefined
+        ? ''
+        : row.drop.hint === ''
+          ? `dropped, ${row.drop.reason}`
+          : endText(row.drop.reason, row.drop.hint),
+      row.verdict === undefined || row.verdict === row.drop?.reason ? '' : `verdict ${row.verdict}`,
+      row.program?.where ?? '',
+      row.calledFrom === undefined ? '' : `called from ${row.calledFrom.program}`,
       ...row.changes,
     ];
     setText(this.speech, parts.filter((part) => part !== '').join(', '));
@@ -1065,6 +1092,7 @@ class Timeline {
         firstNs: lane.firstNs,
         lastNs: lane.lastNs,
         drop: lane.drop,
+        benign: lane.benign !== '',
         parent: lane.parent,
         selected: lane.index === this.selection?.lane.index,
         hovered: row === hovered,
@@ -1204,6 +1232,16 @@ class Timeline {
     });
     globalThis.packetTrailTimeline = Object.freeze(inspection);
   }
+}
+
+/** What was detached to keep within the overhead budget; empty when nothing was. */
+function shedText({ hooksShed, shed }: TraceSummary): string {
+  if (hooksShed === 0) return '';
+  const rest = hooksShed > shed.length ? ` and ${formatCount(hooksShed - shed.length)} more` : '';
+  return (
+    `${plural(hooksShed, 'hook')} ${hooksShed === 1 ? 'was' : 'were'} detached to keep within the overhead budget: ` +
+    `${shed.join(', ')}${rest}. Trails have no hops there any more.`
+  );
 }
 
 const root = document.getElementById('timeline');

@@ -1,5 +1,6 @@
 // The two rows above the lanes: what is traced and how it goes, and what can be done with it.
 import type { TraceStatus, TraceSummary } from '../extension/protocol/timeline.ts';
+import { CaptureBox } from './captureBox.ts';
 import { createButton, createSearchField, type Button } from './controls.ts';
 import { el, setText } from './dom.ts';
 import { formatClock, formatCount, formatShare, plural } from './format.ts';
@@ -13,6 +14,8 @@ export interface ToolbarActions {
   zoom(factor: number): void;
   filter(text: string): void;
   leaveFilter(): void;
+  /** Captures by another packet filter; resolves with why it was refused, empty when it is in force. */
+  capture(expression: string): Promise<string>;
 }
 
 const statusText: Readonly<Record<TraceStatus, string>> = {
@@ -41,14 +44,16 @@ export class Toolbar {
   private readonly dot = el('span', { class: 'status-dot', attributes: { 'aria-hidden': 'true' } });
   private readonly status = el('span', { class: 'status-text', attributes: { role: 'status' } });
   private readonly node = el('span', { class: 'node' });
-  private readonly capture = el('code', { class: 'capture' });
+  private readonly capture: CaptureBox;
   private readonly kernel = el('span', { class: 'kernel' });
   private readonly figures = {
     events: figure('events'),
     packets: figure('packets'),
     drops: figure('drops'),
     lost: figure('lost'),
+    missed: figure('missed'),
     rate: figure('rate'),
+    overhead: figure('overhead'),
   };
   private readonly hint = el('span', { class: 'filter-hint', attributes: { role: 'status' } });
   private readonly buttons: Readonly<Record<'pause' | 'stop' | 'save' | 'follow', Button>>;
@@ -57,6 +62,7 @@ export class Toolbar {
   private following = false;
 
   constructor(actions: ToolbarActions) {
+    this.capture = new CaptureBox((expression) => actions.capture(expression));
     this.buttons = {
       pause: createButton({
         icon: 'pause',
@@ -94,7 +100,7 @@ export class Toolbar {
       createButton({ icon: 'plus', title: 'Zoom in (+)', onClick: () => actions.zoom(0.5) }),
       createButton({ icon: 'fit', title: 'Show the whole trace (F)', onClick: () => actions.fit() }),
     ];
-    const { events, packets, drops, lost, rate } = this.figures;
+    const { events, packets, drops, lost, missed, rate, overhead } = this.figures;
     this.element = el(
       'header',
       { class: 'toolbar' },
@@ -103,10 +109,20 @@ export class Toolbar {
         { class: 'toolbar-row' },
         el('span', { class: 'status' }, this.dot, this.status),
         this.node,
-        this.capture,
+        this.capture.element,
         this.kernel,
         el('span', { class: 'spacer' }),
-        el('span', { class: 'figures' }, rate.element, events.element, packets.element, drops.element, lost.element),
+        el(
+          'span',
+          { class: 'figures' },
+          overhead.element,
+          rate.element,
+          events.element,
+          packets.element,
+          drops.element,
+          lost.element,
+          missed.element,
+        ),
       ),
       el(
         'div',
@@ -135,13 +151,11 @@ export class Toolbar {
     setText(this.node, summary.node);
     this.node.hidden = summary.node === '';
     this.node.title = `Node ${summary.node}`;
-    const capture = summary.filter === '' ? 'every packet' : summary.filter;
-    setText(this.capture, capture);
-    this.capture.title = `Captured: ${capture}`;
+    this.capture.update(summary.filter, summary.expression, status === 'live' || status === 'paused');
     setText(this.kernel, summary.kernel === '' ? '' : `Linux ${summary.kernel}`);
     const skipped = summary.hooksSkipped > 0 ? `, ${formatCount(summary.hooksSkipped)} skipped` : '';
     this.kernel.title = `${plural(summary.hooksAttached, 'hook')} attached${skipped}`;
-    const { events, packets, drops, lost, rate } = this.figures;
+    const { events, packets, drops, lost, missed, rate, overhead } = this.figures;
     const set = (each: Figure, count: number, one: string, many = `${one}s`): void => {
       setText(each.value, formatCount(count));
       setText(each.label, count === 1 ? one : many);
@@ -153,8 +167,17 @@ export class Toolbar {
     set(lost, summary.lost, 'lost', 'lost');
     lost.element.classList.toggle('some', summary.lost > 0);
     lost.element.title = `${formatShare(summary.lost, summary.lost + summary.events)} of all events were counted as lost`;
+    set(missed, summary.missed, 'hit unseen', 'hits unseen');
+    missed.element.hidden = summary.missed === 0;
+    missed.element.title =
+      'Hits of hooks in an interrupt of another hook, which the kernel runs no program for. They are of whatever packets; ' +
+      'a trail of this trace may miss hops by them';
     set(rate, summary.eventsPerSecond, 'event/s', 'events/s');
     rate.element.hidden = status !== 'live';
+    overhead.element.hidden = summary.overhead === undefined;
+    setText(overhead.value, formatShare(summary.overhead ?? 0, 1));
+    setText(overhead.label, 'of a core');
+    overhead.element.title = 'BPF run time of this trace on the node';
     if (summary.startMs > 0) events.element.title = `First event at ${formatClock(summary.startMs)}`;
     this.paused = status === 'paused';
     this.buttons.pause.setVisible(running);

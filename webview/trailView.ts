@@ -1,7 +1,7 @@
 // The selected packet's trail as a grid, a row a hop; only the rows in view exist.
 import type { TrailRow } from '../extension/protocol/timeline.ts';
 import { el, setText } from './dom.ts';
-import { formatDuration, formatTime } from './format.ts';
+import { endText, formatDuration, formatTime } from './format.ts';
 import { Scrollbar } from './scrollbar.ts';
 import { clampScroll, rowsInView, scrollToRow } from './scroll.ts';
 
@@ -214,7 +214,7 @@ export class TrailView {
     element.dataset['index'] = String(index);
     element.id = `hop-${index}`;
     element.setAttribute('aria-rowindex', String(index + 2));
-    element.classList.toggle('dropped', row?.drop !== undefined);
+    element.classList.toggle('dropped', row?.drop?.hint === '');
     element.replaceChildren(...(row === undefined ? [cell('index', String(index + 1))] : this.cells(row, index)));
   }
 
@@ -227,21 +227,16 @@ export class TrailView {
     });
     const functionCell = el('span', { class: 'cell function', attributes: { role: 'gridcell' } }, swatch, name);
     if (row.module !== '') functionCell.append(el('span', { class: 'module', text: `[${row.module}]` }));
-    const changes = cell('changes', '');
-    if (row.drop !== undefined) {
-      const text = `${row.drop.reason}${row.drop.where === '' ? '' : ` at ${row.drop.where}`}`;
-      changes.append(
-        el('strong', {
-          class: 'drop-text',
-          text: `✕ ${text}`,
-          title: `Dropped: ${text}`,
-          attributes: { 'aria-label': `Dropped: ${text}` },
-        }),
-      );
+    if (row.program !== undefined) {
+      const [sign, name] = programSigns[row.program.kind];
+      const attributes = { role: 'img', 'aria-label': name };
+      functionCell.append(el('span', { class: 'program-sign', text: sign, title: `BPF program ${name}`, attributes }));
     }
-    if (row.verdict !== undefined)
-      changes.append(el('span', { class: 'verdict', text: `◆ ${row.verdict}`, title: `Verdict ${row.verdict}` }));
+    const changes = cell('changes', '');
+    const [happened, asides] = whatHappened(row);
+    changes.append(...happened);
     for (const change of row.changes) changes.append(el('span', { class: 'change', text: change, title: change }));
+    changes.append(...asides);
     const time = cell('time', formatDuration(row.timeNs - this.firstNs));
     time.title = `${formatTime(row.timeNs)} since the trace's start`;
     return [
@@ -255,6 +250,47 @@ export class TrailView {
       changes,
     ];
   }
+}
+
+/** As in the lanes. */
+const programSigns = { entry: ['▸', 'entered'], verdict: ['◆', 'returned'] } as const;
+
+/** What a hop did with the packet besides changing it (drop, verdict, tail call), and what is worth a remark where there is room. */
+function whatHappened({
+  drop,
+  record,
+  verdict,
+  program,
+  calledFrom,
+}: TrailRow): readonly [HTMLElement[], HTMLElement[]] {
+  const part = (name: string, text: string, title: string): HTMLElement =>
+    el('span', { class: name, text, title, attributes: { 'aria-label': title } });
+  const happened: HTMLElement[] = [];
+  const asides: HTMLElement[] = [];
+  if (drop !== undefined) {
+    const text = `${drop.reason}${drop.where === '' ? '' : ` at ${drop.where}`}`;
+    if (drop.hint === '') happened.push(part('drop-text', `✕ ${text}`, `Dropped: ${text}`));
+    else happened.push(part('benign-text', `✕ ${text}: ${drop.hint}`, endText(text, drop.hint)));
+  }
+  // A verdict that drops is the drop's reason already.
+  if (verdict !== undefined && verdict !== drop?.reason) {
+    happened.push(part('verdict', `◆ ${verdict}`, `Verdict ${verdict}`));
+  }
+  if (calledFrom !== undefined && calledFrom.tailCalls.length > 0) {
+    const chain = calledFrom.tailCalls.join(' → ');
+    const title = `Tail call to ${chain}: inferred, because ${calledFrom.program}, which was not entered, called this function`;
+    happened.push(part('tail-call', `⤷ inferred tail call → ${chain}`, title));
+  } else if (calledFrom !== undefined) {
+    asides.push(part('aside', `from ${calledFrom.program}`, `Called from the BPF program ${calledFrom.program}`));
+  }
+  if (record !== '') {
+    asides.push(part('aside', `kernel's record: ${record}`, `The kernel's record of the drop before: ${record}`));
+  }
+  if (program !== undefined && program.where !== '') {
+    const text = program.kind === 'entry' ? `entered at ${program.where}` : program.where;
+    asides.push(part('aside', text, `Attached: ${program.where}`));
+  }
+  return [happened, asides];
 }
 
 function cell(name: string, text: string): HTMLElement {

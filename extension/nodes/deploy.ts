@@ -36,6 +36,8 @@ export interface Deployment {
   /** Of the binary, lower-case hex. */
   readonly sha256: string;
   readonly privilege: PrivilegeKind;
+  /** The TCP connection to the node, as its sshd tells it in SSH_CONNECTION; undefined when it doesn't. */
+  readonly session: string | undefined;
   /** Whether this call had to send the binary. */
   readonly uploaded: boolean;
   /** The vector that checks the binary and runs it with root's rights. With `sudo-password`, use {@link run}. */
@@ -51,6 +53,7 @@ const PROBE = `LC_ALL=C; export LC_ALL
 echo "@system $(uname -s)"
 echo "@machine $(uname -m)"
 echo "@user $(id -un)"
+[ -z "$SSH_CONNECTION" ] || echo "@session $SSH_CONNECTION"
 for tool in sha256sum df tail; do command -v $tool >/dev/null || echo "@missing $tool"; done
 if [ "$(id -u)" = 0 ]; then echo '@privilege root'
 elif ! command -v sudo >/dev/null; then echo '@privilege none'
@@ -173,6 +176,7 @@ export async function deploy(options: DeployOptions): Promise<Deployment> {
     path,
     sha256,
     privilege: privilege.kind,
+    session: sessionFound(facts.get('session')?.[0]),
     uploaded: !present,
     argv: (args) => verified(privilege.argv([path, ...args])),
     run: (args, runOptions) => privilege.run([path, ...args], { ...runOptions, wrap: verified }),
@@ -222,7 +226,7 @@ async function choose(options: DeployOptions, facts: ReadonlyMap<string, readonl
       'unsupported',
       node,
       `There is no helper for ${machine}, the machine of ${node}.`,
-      'Pick an x86-64 node, or build the helper for that machine.',
+      'Pick a node that is x86_64 or aarch64.',
     );
   return binary;
 }
@@ -283,4 +287,9 @@ function noDirectory(node: string, refused: readonly string[]): NodeError {
 
 function privilegeFound(text: string | undefined): 'root' | 'sudo' | 'sudo-asks' | 'none' {
   return text === 'root' || text === 'sudo' || text === 'sudo-asks' ? text : 'none';
+}
+
+/** A node may say anything; what isn't four words of addresses and ports is no connection. */
+function sessionFound(text: string | undefined): string | undefined {
+  return text !== undefined && /^([0-9a-fA-F:.]+(%[\w.-]+)? \d{1,5}( |$)){2}$/.test(text) ? text : undefined;
 }

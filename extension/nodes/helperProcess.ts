@@ -54,7 +54,8 @@ export class HelperProcess {
   }
 
   /**
-   * Starts the helper with `--stream`; `args` are its further options and the filter's words.
+   * Starts the helper with `--stream`; `args` are its further options and the filter's words. The stream's own TCP connection
+   * is left out: each event that it carries would make more.
    * @throws NodeError when it cannot be started.
    */
   static async start(
@@ -62,7 +63,9 @@ export class HelperProcess {
     args: readonly string[],
     options: StreamOptions = {},
   ): Promise<HelperProcess> {
-    const argv = ['--stream', '--heartbeat', String(heartbeatOf(options)), ...args];
+    const { session } = deployment;
+    const own = session === undefined ? [] : ['--not-session', session];
+    const argv = ['--stream', '--heartbeat', String(heartbeatOf(options)), ...own, ...args];
     // The signal ends the start at once; later it stops the helper in order, so it is not handed to the command.
     const starting = new AbortController();
     const abort = () => {
@@ -96,6 +99,11 @@ export class HelperProcess {
   /** Sends on. */
   resume(): Promise<void> {
     return this.#tell('resume');
+  }
+
+  /** Captures by another pcap-filter expression from now on; a filter frame of the stream answers. */
+  filter(expression: string): Promise<void> {
+    return this.command.write(`${JSON.stringify({ cmd: 'filter', filter: expression })}\n`);
   }
 
   /**

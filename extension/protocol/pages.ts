@@ -7,7 +7,9 @@
 //   u32 event[markCount]            store index of the first event of the mark
 //   u32 count[markCount]            events that the mark stands for, ≥ 1
 //   u8  layer[markCount]            index in `layers`, of the topmost kind in the bucket
-//   u8  flags[markCount]            bit 0 drop, bit 1 verdict, bit 2 free, bit 3 has a parent edge
+//   u8  flags[markCount]            bit 0 drop, bit 1 verdict, bit 2 free, bit 3 has a parent edge, bit 4 entry or verdict of a BPF
+//                                   program, bit 5 the kernel's record of a drop that a verdict made, bit 6 a drop to the kernel
+//                                   that is the usual end to a person
 
 /** A page's columns, as views on its buffer. */
 export interface Page {
@@ -24,6 +26,8 @@ export const markDrop = 1;
 export const markVerdict = 2;
 export const markFree = 4;
 export const markParent = 8;
+export const markProgram = 16;
+export const markBenign = 64;
 
 /** Bytes of a page with these dimensions. */
 export function pageSize(lanes: number, marks: number): number {

@@ -12,7 +12,10 @@ export type TraceStatus = 'starting' | 'live' | 'paused' | 'ended' | 'failed' | 
 export interface TraceSummary {
   readonly title: string;
   readonly node: string;
+  /** What is captured, in words; empty means every packet. */
   readonly filter: string;
+  /** The packet filter alone, as it can be changed while the trace runs. */
+  readonly expression: string;
   readonly kernel: string;
   readonly status: TraceStatus;
   /** Why it ended or failed; what was lost when a file was cut. Empty when there is nothing to say. */
@@ -22,9 +25,16 @@ export interface TraceSummary {
   readonly drops: number;
   /** Events that were counted as lost. */
   readonly lost: number;
+  /** Hits of hooks that no program saw, since they interrupted one: of whatever packets, so that they may be of none of this trace. */
+  readonly missed: number;
   readonly eventsPerSecond: number;
   readonly hooksAttached: number;
   readonly hooksSkipped: number;
+  /** Hooks that were detached to keep within the overhead budget, and the functions of the first few. */
+  readonly hooksShed: number;
+  readonly shed: readonly string[];
+  /** BPF run time as a part of one core, 0.03 = 3 %; undefined when it isn't measured. */
+  readonly overhead: number | undefined;
   /** ns between the first and the last event; times on this interface are ns since the trace's first event. */
   readonly durationNs: number;
   /** Wall clock of the first event, ms since 1970; 0 while there is none. */
@@ -44,6 +54,8 @@ export interface Lane {
   readonly events: number;
   /** Name of the drop reason; undefined when the packet was not dropped. */
   readonly drop: string | undefined;
+  /** Why that drop is the usual end of such a packet, "normal for an answered ping"; empty for a real drop and without one. */
+  readonly benign: string;
   /** Index of the packet that this one was made from. */
   readonly parent: number | undefined;
 }
@@ -63,8 +75,19 @@ export interface TrailRow {
   readonly cpu: number;
   /** What this hop changed against the previous one: "dst 10.0.0.2:80 → 10.1.0.2:8080", "len 84 → 98". */
   readonly changes: readonly string[];
-  readonly drop: { readonly reason: string; readonly where: string } | undefined;
+  /** `hint`: why it is the usual end of such a packet; empty for a real drop. */
+  readonly drop: { readonly reason: string; readonly where: string; readonly hint: string } | undefined;
+  /** The kernel's own words on a drop that a BPF program's verdict made a hop before: "TC_INGRESS at sch_handle_ingress+0x40". */
+  readonly record: string;
+  /** "TC_ACT_OK", "TC_ACT_REDIRECT → eth1". */
   readonly verdict: string | undefined;
+  /** A BPF program's entry or verdict, and where it is attached: "tc ingress eth0, prio 1, bpf_lxc.o cil_from_container". */
+  readonly program: { readonly kind: 'entry' | 'verdict'; readonly where: string } | undefined;
+  /**
+   * The BPF program whose code called this function. `tailCalls`: the programs that tail calls led to since the hop before,
+   * this one last; inferred, since a tail call leaves no event.
+   */
+  readonly calledFrom: { readonly program: string; readonly tailCalls: readonly string[] } | undefined;
 }
 
 export interface EventDetail {
@@ -80,13 +103,16 @@ export interface HopLabel {
   readonly function: string;
   readonly iface: string;
   readonly netns: string;
+  /** A BPF program's entry or verdict: where it is attached and what it returned; empty for other hops. */
+  readonly note: string;
 }
 
-/** A counted loss, drawn as a hatched band. */
+/** A counted loss, drawn as a hatched band; or, where no event was lost, hits that were missed, drawn as a line at the ruler. */
 export interface GapMark {
   readonly fromNs: number;
   readonly toNs: number;
   readonly lost: number;
+  readonly missed: number;
   readonly cpu: number;
   readonly cause: string;
 }
@@ -94,7 +120,15 @@ export interface GapMark {
 /** Requests of the webview. Name → [argument, answer]. */
 export interface TimelineRequests {
   /** First call; the answer brings everything for the first paint. */
-  ready: [Record<string, never>, { summary: TraceSummary; gaps: readonly GapMark[] }];
+  ready: [
+    Record<string, never>,
+    {
+      summary: TraceSummary;
+      gaps: readonly GapMark[];
+      /** Text filter that something outside wants to be set; undefined: the timeline keeps its own. */
+      filter: string | undefined;
+    },
+  ];
   /** Lanes that match the text filter, a window of the list. `total` counts all that match. */
   lanes: [{ filter: string; offset: number; count: number }, { total: number; lanes: readonly Lane[] }];
   /** Hops of these lanes in [fromNs, toNs], at most one mark per lane and bucket: see pages.ts. */
@@ -113,6 +147,8 @@ export interface TimelineRequests {
   gaps: [Record<string, never>, { gaps: readonly GapMark[] }];
   /** Opens the definition of the event's function; the answer says what was done, or what to do about it. */
   openSource: [{ event: number; beside: boolean }, { message: string }];
+  /** Captures by another packet filter from now on. `problem`: why it was refused, and the one before stays; empty when it is in force. */
+  capture: [{ expression: string }, { problem: string }];
   stop: [Record<string, never>, Record<string, never>];
   pause: [{ paused: boolean }, Record<string, never>];
   save: [Record<string, never>, Record<string, never>];
@@ -124,6 +160,8 @@ export interface TimelineNotices {
   summary: TraceSummary;
   /** Something outside asks to show this event (a search, a test, a link). */
   reveal: { lane: number; event: number };
+  /** Something outside asks to show the packets that match this text filter. */
+  find: { filter: string };
 }
 
 export type RequestName = keyof TimelineRequests;

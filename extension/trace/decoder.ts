@@ -7,6 +7,7 @@ import {
   readContext,
   readCounters,
   readEnd,
+  readFilterChange,
   readGap,
   readHello,
   readHooks,
@@ -18,10 +19,12 @@ import {
   readSymbols,
   type Counters,
   type End,
+  type FilterChange,
   type Hello,
   type HookStatus,
   type Progress,
 } from './metadata.ts';
+import { readPrograms, readSource } from './programMessages.ts';
 import { decodeBatch } from './records.ts';
 import type { TraceStore } from './store.ts';
 
@@ -35,6 +38,7 @@ export interface DecoderListener {
   onProgress?(progress: Progress): void;
   onCounters?(counters: Counters): void;
   onEnd?(end: End): void;
+  onFilter?(change: FilterChange): void;
   /** Every whole frame before it is decoded, as it stands in the stream: for a recorder. */
   onFrame?(frame: Frame): void;
 }
@@ -126,6 +130,18 @@ export class FrameDecoder {
       case frameType.context:
         store.setContext(readContext(reader));
         break;
+      case frameType.programs:
+        store.programs.add(readPrograms(reader));
+        break;
+      case frameType.source:
+        store.programs.addSource(readSource(reader));
+        break;
+      case frameType.filter: {
+        const change = readFilterChange(reader);
+        store.addFilter(change);
+        listener.onFilter?.(change);
+        break;
+      }
       default:
         break;
     }

@@ -17,7 +17,11 @@ import {
   tcpFlagsText,
   wallText,
 } from './text.ts';
-import { changesBetween, dropOf, readEvent, verdictOf } from './trail.ts';
+import { dropOf, recordOf } from './drops.ts';
+import { changesBetween, functionOf, programRunTo, readEvent, stepProgram } from './trail.ts';
+import { programFields } from './programDetail.ts';
+import { programName } from './programText.ts';
+import { verdictOf } from './verdicts.ts';
 
 /** The event's fields in the order a person reads them. Throws a RangeError when there is no such event. */
 export function eventDetail(store: TraceStore, event: number): EventDetail {
@@ -32,8 +36,10 @@ export function eventDetail(store: TraceStore, event: number): EventDetail {
   };
   const named = (name: string, number: number): string => (name === String(number) ? name : `${name} (${number})`);
 
-  add('Function', store.hooks.name(values.hook));
-  add('Module', hook?.module === '' ? 'vmlinux' : hook?.module);
+  const program = store.programs.ofHook(hook);
+  const name = functionOf(store, values.hook);
+  add('Function', name);
+  add('Module', hook?.module === '' && program === undefined ? 'vmlinux' : hook?.module);
   add('Hook', hook?.kind);
   add('Prototype', hook?.prototype);
   add('Address', hook === undefined || hook.address === 0n ? '' : hex64(hook.address));
@@ -44,9 +50,17 @@ export function eventDetail(store: TraceStore, event: number): EventDetail {
   add('Wall clock', wall === undefined ? '' : wallText(wall));
   add('Monotonic clock', monotonicText(mono));
   const drop = dropOf(store, event);
-  add('Drop reason', drop?.reason);
+  add('Drop reason', drop && (drop.hint === '' ? drop.reason : `${drop.reason} (${drop.hint})`));
   add('Dropped at', drop?.where);
-  add('Verdict', verdictOf(store, event, values.hook));
+  const record = recordOf(store, event);
+  add("Kernel's record", record === '' ? '' : `${record}; the drop itself is the verdict before`);
+  add('Verdict', verdictOf(store, event));
+  if (program !== undefined) fields.push(...programFields(store, program, values.netns, values.ifindex));
+  const call = stepProgram(store, programRunTo(store, order, place), event);
+  add('Called from', call && `${programName(call.program)} (BPF program ${call.program.id})`);
+  if (call !== undefined && call.tailCalls.length > 0) {
+    add('Tail call', `${call.tailCalls.map((to) => `${programName(to)} (${to.id})`).join(' → ')} (inferred)`);
+  }
   add('Packet', `${store.packets.id(values.packet)}: ${laneLabel(store, values.packet)}`);
   const parent = store.parents.find(event);
   if (parent >= 0) {
@@ -86,7 +100,7 @@ export function eventDetail(store: TraceStore, event: number): EventDetail {
 
   return {
     event,
-    title: store.hooks.name(values.hook),
+    title: name,
     fields,
     stack: values.stack === 0 ? [] : store.stacks.get(values.stack).map((address) => store.symbols.text(address)),
   };

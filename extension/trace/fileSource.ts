@@ -7,21 +7,29 @@ import type { TraceStore } from './store.ts';
 
 /** A trace that was read from a file; it doesn't change any more. */
 export class FileSource implements TraceSource {
-  readonly status = 'file';
   readonly store: TraceStore;
   readonly title: string;
   readonly node: string;
   readonly filter: string;
+  readonly expression: string;
   readonly message: string;
   readonly damage: readonly Damage[];
 
-  constructor(path: string, { store, damage, message }: ReadResult) {
+  /** @param status `failed`: the file could not be read, and the message says why */
+  constructor(
+    path: string,
+    { store, damage, message }: ReadResult,
+    readonly status: 'file' | 'failed' = 'file',
+  ) {
     const name = basename(path);
     this.store = store;
     this.damage = damage;
     this.title = name;
     this.node = nonEmpty(store.context?.node) ?? nonEmpty(store.hello?.host) ?? name;
-    this.filter = nonEmpty(store.context?.filter) ?? store.hello?.filter ?? '';
+    const first = nonEmpty(store.context?.filter) ?? store.hello?.filter ?? '';
+    const { newFilter } = store;
+    this.expression = newFilter ?? store.hello?.filter ?? '';
+    this.filter = newFilter === undefined ? first : `${first || everyPacket}, then ${newFilter || everyPacket}`;
     const missing = store.unaccounted;
     const said = [message, store.end?.error ?? ''];
     if (missing > 0 && message === '') said.push(`${missing} events are missing and no gap says when they were lost.`);
@@ -40,7 +48,13 @@ export class FileSource implements TraceSource {
   async pause(): Promise<void> {
     await Promise.resolve();
   }
+
+  async capture(): Promise<string> {
+    return await Promise.resolve('A saved trace captures nothing any more.');
+  }
 }
+
+const everyPacket = 'every packet';
 
 function nonEmpty(text: string | undefined): string | undefined {
   return text === '' ? undefined : text;

@@ -7,13 +7,20 @@ import {
   l4Test,
   parseQuery,
   portTest,
+  programTest,
   textTest,
   tupleWordTest,
+  verdictTest,
   type QueryKey,
   type Term,
 } from './query.ts';
+import { eventFlag } from './columns.ts';
+import { benignHint, dropReason } from './drops.ts';
+import { programName } from './programText.ts';
+import type { Program } from './programMessages.ts';
 import type { TraceStore } from './store.ts';
 import { etherText, tcpFlagsText, tupleText } from './text.ts';
+import { verdictOf } from './verdicts.ts';
 
 /** A lane's label: its first tuple with the TCP flags then, else its protocol, else its id. */
 export function laneLabel(store: TraceStore, lane: number): string {
@@ -33,7 +40,7 @@ export function laneLabel(store: TraceStore, lane: number): string {
 
 /** The lane as the timeline shows it. */
 export function readLane(store: TraceStore, lane: number): Lane {
-  const { packets, drops, parents, reasons } = store;
+  const { packets, parents } = store;
   const drop = packets.dropRow(lane);
   const parent = packets.parentRow(lane);
   return {
@@ -43,7 +50,8 @@ export function readLane(store: TraceStore, lane: number): Lane {
     firstNs: store.sinceStart(packets.first(lane)),
     lastNs: store.sinceStart(packets.last(lane)),
     events: packets.count(lane),
-    drop: drop === undefined ? undefined : reasons.name(drops.value(drop, 1)),
+    drop: drop === undefined ? undefined : dropReason(store, drop),
+    benign: drop === undefined ? '' : benignHint(store, drop),
     parent: parent === undefined ? undefined : packets.find(parents.value(parent, 1), parents.value(parent, 2)),
   };
 }
@@ -54,7 +62,10 @@ class Matcher {
   readonly #place = new Map<number, number>();
   readonly #tuple = new Map<number, number>();
   readonly #ether = new Map<number, number>();
-  readonly #reason = new Map<number, number>();
+  readonly #reason = new Map<string, number>();
+  /** By hook and verdict in words: programs' names and numberings differ. */
+  readonly #verdict = new Map<string, number>();
+  readonly #caller = new Map<number, number>();
   /** Bits of the terms that ask for the lane's label or id, which are looked at once a lane. */
   readonly #words: readonly { readonly bit: number; readonly term: Term }[];
 
@@ -85,9 +96,18 @@ class Matcher {
     bits |= remember(this.#place, chunk.place[row] ?? 0, (place) => this.#placeBits(place));
     bits |= remember(this.#tuple, chunk.tuple[row] ?? 0, (tuple) => this.#tupleBits(tuple));
     bits |= remember(this.#ether, chunk.protocol[row] ?? 0, (ether) => this.#etherBits(ether));
-    if (((chunk.flags[row] ?? 0) & 1) !== 0) {
-      const reason = drops.value(drops.find(event), 1);
-      bits |= remember(this.#reason, reason, (value) => this.#reasonBits(value));
+    if (((chunk.flags[row] ?? 0) & (eventFlag.drop | eventFlag.record | eventFlag.benign)) !== 0) {
+      const reason = dropReason(this.store, drops.find(event));
+      bits |= remember(this.#reason, reason, (name) => this.#reasonBits(name));
+    }
+    if (((chunk.flags[row] ?? 0) & eventFlag.verdict) !== 0) {
+      const hook = chunk.hook[row] ?? 0;
+      const verdict = verdictOf(this.store, event) ?? '';
+      bits |= remember(this.#verdict, `${hook} ${verdict}`, () => this.#verdictBits(hook, verdict));
+    }
+    const caller = chunk.caller[row] ?? 0;
+    if (caller !== 0 && this.store.programs.size > 0) {
+      bits |= remember(this.#caller, caller, () => this.#callerBits(caller, chunk.time[row] ?? 0));
     }
     return bits;
   }
@@ -106,8 +126,34 @@ class Matcher {
   }
 
   #hookBits(id: number): number {
-    const name = this.store.hooks.name(id);
-    return this.#bits(['fn'], ({ value }) => textTest(value)(name));
+    const { hooks, programs } = this.store;
+    const name = hooks.name(id);
+    const program = programs.ofHook(hooks.get(id));
+    return this.#bits(['fn'], ({ value }) => textTest(value)(name)) | (program ? this.#programBits(program) : 0);
+  }
+
+  #programBits(program: Program): number {
+    const named = { id: program.id, name: programName(program) };
+    // A plain word is no id: a port or a packet's number would find programs.
+    return this.#bits(['prog'], ({ key, value }) =>
+      key === undefined ? textTest(value)(named.name) : programTest(value)(named),
+    );
+  }
+
+  /** Of an event whose function was called from a BPF program: that is how a tail-called one is seen. */
+  #callerBits(caller: number, time: number): number {
+    const { addresses, programs } = this.store;
+    const program = programs.at(addresses.big(caller), this.store.monotonic(time));
+    return program === undefined ? 0 : this.#programBits(program);
+  }
+
+  #verdictBits(hook: number, verdict: string): number {
+    const { hooks, programs } = this.store;
+    const program = programs.ofHook(hooks.get(hook));
+    const by = { id: program?.id ?? 0, name: program === undefined ? hooks.name(hook) : programName(program) };
+    return this.#bits(['verdict'], ({ key, value }) =>
+      key === undefined ? textTest(value)(verdict) : verdictTest(value)(verdict, by),
+    );
   }
 
   #placeBits(place: number): number {
@@ -140,13 +186,12 @@ class Matcher {
     );
   }
 
-  #reasonBits(value: number): number {
-    const name = this.store.reasons.name(value);
+  #reasonBits(name: string): number {
     return this.#bits(['drop'], (term) => textTest(term.value)(name));
   }
 }
 
-function remember(cache: Map<number, number>, key: number, make: (key: number) => number): number {
+function remember<K>(cache: Map<K, number>, key: K, make: (key: K) => number): number {
   let bits = cache.get(key);
   if (bits === undefined) {
     bits = make(key);
@@ -247,8 +292,8 @@ export class LaneList {
   }
 
   #filtered(filter: string, terms: readonly Term[]): FilteredLanes {
-    const { names, hooks, reasons } = this.store;
-    const generation = `${names.generation} ${hooks.generation} ${reasons.generation}`;
+    const { names, hooks, reasons, programs } = this.store;
+    const generation = [names, hooks, reasons, programs].map((table) => table.generation).join(' ');
     let kept = this.#kept.get(filter);
     if (kept?.generation !== generation) kept = new FilteredLanes(this.store, terms, generation);
     this.#kept.delete(filter);

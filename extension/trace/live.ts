@@ -10,13 +10,17 @@ import { TraceStore } from './store.ts';
 
 /** Views are told at most this often that the trace grew. */
 const notifyMs = 100;
+/** How long the helper may take to answer a filter: on a slow node the verifier does. */
+const answerMs = 15_000;
 
 /** What a live trace is made of. It owns the helper and the connection from then on. */
 export interface LiveParts {
   /** The node's name as the person knows it. */
   readonly node: string;
-  /** The filter in words; empty means every packet. */
-  readonly filter: string;
+  /** The packet filter; empty means every packet. */
+  readonly expression: string;
+  /** What else is captured by, in words: "netns blue"; empty for nothing. */
+  readonly also: string;
   /** File to record into. */
   readonly recording: string;
   readonly helper: HelperProcess;
@@ -34,6 +38,8 @@ export class LiveTrace implements TraceSource {
   #status: TraceStatus = 'starting';
   #message = '';
   #end: End | undefined;
+  /** Filters that were asked for and are not answered yet, in their order. */
+  readonly #asked: ((problem: string) => void)[] = [];
   #disposed = false;
   #timer: NodeJS.Timeout | undefined;
   readonly #listeners = new Set<() => void>();
@@ -48,7 +54,8 @@ export class LiveTrace implements TraceSource {
     this.#decoder = new StreamDecoder(this.store, {
       onFrame: (frame) => recorder.append(frame),
       onProgress: (progress) => this.#onProgress(progress),
-      onEnd: (end) => (this.#end = end),
+      onEnd: (end) => this.#onEnd(end),
+      onFilter: ({ error }) => this.#asked.shift()?.(error),
     });
     const going = new Promise<void>((resolve) => (this.#go = resolve));
     this.failed = this.#read();
@@ -70,8 +77,8 @@ export class LiveTrace implements TraceSource {
     try {
       const recorder = await TraceRecorder.create(parts.recording, {
         node: parts.node,
-        filter: parts.filter,
-        title: titleOf(parts.node, parts.filter),
+        filter: filterOf(parts.expression, parts.also),
+        title: titleOf(parts.node, filterOf(parts.expression, parts.also)),
       });
       return new LiveTrace(parts, recorder);
     } catch (error) {
@@ -81,13 +88,16 @@ export class LiveTrace implements TraceSource {
   }
 
   get title(): string {
-    return titleOf(this.parts.node, this.parts.filter);
+    return titleOf(this.parts.node, this.filter);
   }
   get node(): string {
     return this.parts.node;
   }
   get filter(): string {
-    return this.parts.filter;
+    return filterOf(this.expression, this.parts.also);
+  }
+  get expression(): string {
+    return this.store.newFilter ?? this.parts.expression;
   }
   get status(): TraceStatus {
     return this.#status;
@@ -120,6 +130,22 @@ export class LiveTrace implements TraceSource {
     this.#set(paused ? 'paused' : 'live', '');
   }
 
+  async capture(expression: string): Promise<string> {
+    if (this.#status !== 'live' && this.#status !== 'paused') return 'The trace does not run.';
+    let answer: (problem: string) => void = () => undefined;
+    const answered = new Promise<string>((resolve) => (answer = resolve));
+    this.#asked.push(answer);
+    await this.parts.helper.filter(expression);
+    // One that comes too late still takes its own place: answers come in the order of the questions.
+    const timer = setTimeout(() => answer('The helper did not answer; the filter may not have changed.'), answerMs);
+    try {
+      return await answered;
+    } finally {
+      clearTimeout(timer);
+      this.#notify();
+    }
+  }
+
   /**
    * Writes the trace up to now to another file, which is whole or untouched.
    * @throws TraceWriteError when the target can't be written
@@ -150,6 +176,7 @@ export class LiveTrace implements TraceSource {
       // Nothing sound can come any more: closing the connection ends the helper.
       this.parts.connection.dispose();
     }
+    for (const answer of this.#asked.splice(0)) answer('The trace ended before the filter was changed.');
     const ended = await this.parts.helper.ended;
     try {
       await this.recorder.close();
@@ -161,6 +188,12 @@ export class LiveTrace implements TraceSource {
     if (error) this.#set('failed', textOf(error));
     else this.#set('ended', this.#endText());
     return error;
+  }
+
+  /** All has come: the helper still takes its hooks away, which nobody has to wait for. */
+  #onEnd(end: End): void {
+    this.#end = end;
+    if (!end.error) this.#set('ended', this.#endText());
   }
 
   #endText(): string {
@@ -195,6 +228,10 @@ export class LiveTrace implements TraceSource {
     this.#timer = undefined;
     for (const listener of this.#listeners) listener();
   }
+}
+
+function filterOf(expression: string, also: string): string {
+  return [expression, also].filter(Boolean).join(', ');
 }
 
 function titleOf(node: string, filter: string): string {

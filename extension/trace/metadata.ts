@@ -23,7 +23,15 @@ export interface Hello {
   readonly kernelVersion: string;
 }
 
-export const hookKinds = ['kprobe', 'kprobe.multi', 'tracepoint', 'BPF entry', 'BPF verdict', 'lineage'] as const;
+export const hookKinds = [
+  'kprobe',
+  'kprobe.multi',
+  'tracepoint',
+  'BPF entry',
+  'BPF verdict',
+  'lineage',
+  'BPF helper',
+] as const;
 export type HookKind = (typeof hookKinds)[number] | 'unknown';
 
 export interface Hook {
@@ -36,6 +44,8 @@ export interface Hook {
   readonly address: bigint;
   readonly prototype: string;
   readonly skbArgument: number;
+  /** The kernel's id of the BPF program that a BPF entry or BPF verdict hook belongs to; 0 for other hooks. */
+  readonly program: number;
 }
 
 export interface Netns {
@@ -78,17 +88,20 @@ export interface Reason {
   readonly name: string;
 }
 
-/** Why events were lost, in the stream's numbering. */
+/** Why events were lost, or hits of hooks missed, in the stream's numbering. */
 export const gapCauses = [
   'ring buffer full',
-  'probe missed',
-  'recursion',
+  'in an interrupt of another probe',
+  'in an interrupt of a BPF program',
   'table full',
   'reader too slow',
   'limit reached',
 ] as const;
 export interface Gap {
+  /** Events. */
   readonly lost: number;
+  /** Hits of hooks that the kernel ran no program for, of whatever packets. */
+  readonly missed: number;
   readonly cpu: number;
   /** CLOCK_MONOTONIC ns. */
   readonly from: bigint;
@@ -123,11 +136,24 @@ export interface Counters {
   readonly following: number;
   readonly hits: number;
   readonly runNs: number;
+  /** Hits of hooks, not among those sent or lost. */
+  readonly missed: number;
 }
 export interface End {
   readonly cause: string;
   readonly total: Counters | undefined;
   readonly error: string;
+}
+/** The answer to a packet filter that was asked for while the trace runs. */
+export interface FilterChange {
+  /** Empty: every packet. */
+  readonly expression: string;
+  /** Why it was refused; empty when it is in force. */
+  readonly error: string;
+  /** CLOCK_MONOTONIC ns: in force from here on, or when it was refused. */
+  readonly mono: bigint;
+  /** ns from the control line's arrival to then. */
+  readonly tookNs: number;
 }
 export interface Context {
   readonly node: string;
@@ -139,12 +165,12 @@ export interface Context {
 }
 
 /** Reads every field of a message: `take(field)` returns false for one that it doesn't know. */
-function each(reader: MessageReader, take: (field: number) => boolean): void {
+export function each(reader: MessageReader, take: (field: number) => boolean): void {
   while (reader.next()) if (!take(reader.field)) reader.skip();
 }
 
 /** Collects one repeated sub-message of a frame. */
-function repeated<T>(reader: MessageReader, field: number, read: (item: MessageReader) => T): T[] {
+export function repeated<T>(reader: MessageReader, field: number, read: (item: MessageReader) => T): T[] {
   const items: T[] = [];
   each(reader, (at) => at === field && items.push(read(reader.message())) > 0);
   return items;
@@ -205,6 +231,7 @@ function readHook(r: MessageReader): Hook {
   let address = 0n;
   let prototype = '';
   let skbArgument = 0;
+  let program = 0;
   each(r, (field) => {
     if (field === 1) id = r.uint32();
     else if (field === 2) kind = r.uint32();
@@ -213,10 +240,12 @@ function readHook(r: MessageReader): Hook {
     else if (field === 5) address = r.bigFixed64();
     else if (field === 6) prototype = r.string();
     else if (field === 7) skbArgument = r.uint32();
+    else if (field === 8) program = r.uint32();
     else return false;
     return true;
   });
-  return { id, kind: hookKinds[kind] ?? 'unknown', function: name, module, address, prototype, skbArgument };
+  const known = hookKinds[kind] ?? 'unknown';
+  return { id, kind: known, function: name, module, address, prototype, skbArgument, program };
 }
 
 export function readHooks(r: MessageReader): Hook[] {
@@ -341,16 +370,18 @@ export function readGap(r: MessageReader): Gap {
   let from = 0n;
   let to = 0n;
   let cause = 0;
+  let missed = 0;
   each(r, (field) => {
     if (field === 1) lost = r.count();
     else if (field === 2) cpu = r.uint32();
     else if (field === 3) from = r.bigFixed64();
     else if (field === 4) to = r.bigFixed64();
     else if (field === 5) cause = r.uint32();
+    else if (field === 6) missed = r.count();
     else return false;
     return true;
   });
-  return { lost, cpu, from, to, cause: gapCauses[cause] ?? `cause ${cause}` };
+  return { lost, missed, cpu, from, to, cause: gapCauses[cause] ?? `cause ${cause}` };
 }
 
 function readHookStatus(r: MessageReader): HookStatus {
@@ -394,7 +425,7 @@ export function readCounters(r: MessageReader): Counters {
   const counts = new Map<number, number>();
   each(r, (field) => {
     if (field === 1) mono = r.bigFixed64();
-    else if (field <= 8) counts.set(field, r.count());
+    else if (field <= 9) counts.set(field, r.count());
     else return false;
     return true;
   });
@@ -408,6 +439,7 @@ export function readCounters(r: MessageReader): Counters {
     following: get(6),
     hits: get(7),
     runNs: get(8),
+    missed: get(9),
   };
 }
 
@@ -423,6 +455,22 @@ export function readEnd(r: MessageReader): End {
     return true;
   });
   return { cause, total, error };
+}
+
+export function readFilterChange(r: MessageReader): FilterChange {
+  let expression = '';
+  let error = '';
+  let mono = 0n;
+  let tookNs = 0;
+  each(r, (field) => {
+    if (field === 1) expression = r.string();
+    else if (field === 2) error = r.string();
+    else if (field === 3) mono = r.bigFixed64();
+    else if (field === 4) tookNs = r.count();
+    else return false;
+    return true;
+  });
+  return { expression, error, mono, tookNs };
 }
 
 export function readContext(r: MessageReader): Context {

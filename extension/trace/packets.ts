@@ -33,6 +33,11 @@ export class SideTable {
     return this.#rows[4 * row + column] ?? 0;
   }
 
+  /** Sets one of a row's values after the fact. */
+  set(row: number, column: 1 | 2 | 3, value: number): void {
+    this.#rows[4 * row + column] = value;
+  }
+
   /** The event's row, −1 when it has none. Binary search. */
   find(event: number): number {
     let low = 0;

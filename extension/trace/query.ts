@@ -4,7 +4,7 @@ import { addressText, etherText, hasPorts, l4Text, tupleText } from './text.ts';
 import type { Tuple } from './intern.ts';
 
 /** Keys that a term may have; a word with any other text before its colon is a plain word (an IPv6 address has colons). */
-export const queryKeys = ['fn', 'if', 'netns', 'drop', 'ip', 'port', 'proto', 'id'] as const;
+export const queryKeys = ['fn', 'if', 'netns', 'drop', 'ip', 'port', 'proto', 'id', 'prog', 'verdict'] as const;
 export type QueryKey = (typeof queryKeys)[number];
 
 /** One term of a query. Its tests take the texts and values of a packet's events; all compare without regard to case. */
@@ -113,6 +113,23 @@ export function l4Test(value: string): (tuple: Tuple) => boolean {
 export function etherTest(value: string): (etherType: number) => boolean {
   const name = value.replace(/^(ip|ip4)$/, 'ipv4').replace(/^ip6$/, 'ipv6');
   return (etherType) => etherText(etherType).toLowerCase() === name || `0x${etherType.toString(16)}` === value;
+}
+
+/** The test of `prog:` - a BPF program's id, or its name. */
+export function programTest(value: string): (program: { readonly id: number; readonly name: string }) => boolean {
+  const test = textTest(value);
+  return ({ id, name }) => value === String(id) || test(name);
+}
+
+/** The test of `verdict:` - a verdict's name, or with the program that returned it in front: `42=TC_ACT_SHOT`, `pass*=tc_act_ok`. */
+export function verdictTest(
+  value: string,
+): (verdict: string, program: { readonly id: number; readonly name: string }) => boolean {
+  const cut = value.indexOf('=');
+  const test = textTest(value.slice(cut + 1));
+  if (cut < 0) return test;
+  const by = programTest(value.slice(0, cut));
+  return (verdict, program) => by(program) && test(verdict);
 }
 
 /** A plain word on a tuple: its text as lanes show it. */

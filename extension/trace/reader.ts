@@ -260,7 +260,7 @@ class TraceReader {
     if (this.#damage.length < maxDamages) this.#damage.push({ from, to, what, lost });
     if (lost === undefined || lost === 0 || time === undefined) return;
     try {
-      this.#store.addGap({ lost, cpu: 0, from: time, to: until ?? time, cause: 'damaged file' });
+      this.#store.addGap({ lost, missed: 0, cpu: 0, from: time, to: until ?? time, cause: 'damaged file' });
     } catch (error) {
       if (!(error instanceof LimitError)) throw error; // a time that makes no sense is no gap to draw
     }

@@ -1,6 +1,9 @@
 // Decodes a batch of event records straight into the store's columns: no object an event.
-import { ByteReader } from './bytes.ts';
+import { ByteReader, join64 } from './bytes.ts';
 import { eventFlag } from './columns.ts';
+import { dropKind, isBenign, isRecord } from './drops.ts';
+import { isProgramHook } from './programs.ts';
+import { isDropVerdict } from './programText.ts';
 import type { TraceStore } from './store.ts';
 
 /** Bits of a record's parts mask, in the order of the parts. */
@@ -22,9 +25,11 @@ export const part = {
   parent: 1 << 14,
   free: 1 << 15,
   tcpFlags: 1 << 16,
+  redirect: 1 << 17,
+  direction: 1 << 18,
 } as const;
 
-const knownParts = 2 ** 17 - 1;
+const knownParts = 2 ** 19 - 1;
 
 /**
  * Decodes an events payload into the store; `origin` is the payload's place in the stream, for messages. Throws a FormatError
@@ -142,6 +147,8 @@ class Batch {
       edge = reader.u8("an event's parent edge");
     }
     if ((parts & part.tcpFlags) !== 0) tcpFlags = reader.u8("an event's TCP flags");
+    const redirect = (parts & part.redirect) !== 0 ? reader.varint32("an event's redirect") : 0;
+    const direction = (parts & part.direction) !== 0 ? reader.u8("an event's direction") : 0;
 
     // Everything of the record was there: append it.
     const event = store.pushEvent();
@@ -164,15 +171,30 @@ class Batch {
     into.tcpFlags[row] = tcpFlags;
     into.caller[row] = caller;
     if (stack !== 0) into.reserveStacks()[row] = stack;
-    let flags = 0;
-    if ((parts & part.drop) !== 0) {
-      flags |= eventFlag.drop;
-      if (packets.dropRow(lane) === undefined) store.droppedPackets++;
-      packets.setDropRow(lane, store.drops.push(event, reason, location, 0));
-    }
+    const known = store.hooks.get(hook);
+    let flags = known !== undefined && isProgramHook(known) ? eventFlag.program : 0;
     if ((parts & part.verdict) !== 0) {
       flags |= eventFlag.verdict;
-      store.verdicts.push(event, verdictLo, verdictHi, 0);
+      // Only a verdict can redirect: its row has the place, so that this costs nothing.
+      store.verdicts.push(event, verdictLo, verdictHi, redirect);
+      if ((flags & eventFlag.program) !== 0) {
+        store.verdictCounts.add(hook, into.place[row] ?? 0, direction, verdictLo | 0);
+      }
+      const program = store.programs.ofHook(known);
+      if (program !== undefined) {
+        const verdict = BigInt.asIntN(64, join64(verdictLo, verdictHi));
+        const drops = isDropVerdict(program, verdict, netns, ifindex);
+        if (drops && (parts & part.drop) === 0) flags |= this.#drop(event, lane, 0, 0, dropKind.verdict);
+      }
+    }
+    if ((parts & part.drop) !== 0) {
+      if (isRecord(store, lane, reason)) {
+        flags |= eventFlag.record;
+        store.drops.set(packets.dropRow(lane) ?? 0, 3, dropKind.recorded);
+        store.drops.push(event, reason, location, dropKind.record);
+      } else if (isBenign(store, reason, location, tuple, tcpFlags)) {
+        flags |= this.#drop(event, lane, reason, location, dropKind.benign);
+      } else flags |= this.#drop(event, lane, reason, location, dropKind.kernel);
     }
     if ((parts & part.parent) !== 0) {
       flags |= eventFlag.parent;
@@ -184,6 +206,21 @@ class Batch {
     if (before !== undefined) columns.chunk(before).next[columns.row(before)] = event + 1;
     if (tuple !== 0) packets.setLabelEvent(lane, event);
     store.noteTime(time);
+  }
+
+  /** Notes that an event dropped its packet; returns the event's flag. */
+  #drop(event: number, lane: number, reason: number, location: number, kind: number): number {
+    const { packets, drops } = this.store;
+    const before = packets.dropRow(lane);
+    const wasDropped = before !== undefined && drops.value(before, 3) !== dropKind.benign;
+    const row = drops.push(event, reason, location, kind);
+    if (kind === dropKind.benign) {
+      if (!wasDropped) packets.setDropRow(lane, row);
+      return eventFlag.benign;
+    }
+    if (!wasDropped) this.store.droppedPackets++;
+    packets.setDropRow(lane, row);
+    return eventFlag.drop;
   }
 
   #tuple(): number {

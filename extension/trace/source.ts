@@ -7,7 +7,10 @@ export interface TraceSource {
   readonly store: TraceStore;
   readonly title: string;
   readonly node: string;
+  /** What is captured, in words; empty means every packet. */
   readonly filter: string;
+  /** The packet filter alone. */
+  readonly expression: string;
   readonly status: TraceStatus;
   /** Why it ended or failed, or what a cut file lost; empty when there is nothing to say. */
   readonly message: string;
@@ -16,4 +19,6 @@ export interface TraceSource {
   /** Live traces only; a file's resolve at once. */
   stop(): Promise<void>;
   pause(paused: boolean): Promise<void>;
+  /** Captures by another packet filter from now on; resolves with why it was refused, empty when it is in force. */
+  capture(expression: string): Promise<string>;
 }

@@ -3,7 +3,10 @@ import type { TraceSummary } from '../protocol/timeline.ts';
 import type { TraceSource } from './source.ts';
 import type { TraceStore } from './store.ts';
 
-/** A snapshot of the trace. O(hooks). */
+/** Hooks that were shed and that are named before the rest is only counted. */
+const namedHooks = 5;
+
+/** A snapshot of the trace. O(1), O(hooks) once some were shed. */
 export function summarize(source: TraceSource): TraceSummary {
   const { store } = source;
   const { hello } = store;
@@ -11,6 +14,7 @@ export function summarize(source: TraceSource): TraceSummary {
     title: source.title,
     node: source.node,
     filter: source.filter,
+    expression: source.expression,
     kernel: hello ? `${hello.release} ${hello.machine}` : '',
     status: source.status,
     message: source.message,
@@ -18,9 +22,13 @@ export function summarize(source: TraceSource): TraceSummary {
     packets: store.packetCount,
     drops: store.droppedPackets,
     lost: store.lost,
+    missed: store.missed,
     eventsPerSecond: source.status === 'live' ? store.eventsPerSecond : 0,
     hooksAttached: store.hooks.countOf('attached'),
     hooksSkipped: store.hooks.countOf('skipped'),
+    hooksShed: store.hooks.countOf('shed'),
+    shed: store.hooks.first('shed', namedHooks),
+    overhead: source.status === 'live' ? store.overhead : undefined,
     durationNs: store.durationNs,
     startMs: store.startMs,
   };

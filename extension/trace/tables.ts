@@ -14,9 +14,15 @@ export const limits = {
   stackFrames: 1 << 23,
   gaps: 1 << 18,
   clocks: 1 << 18,
+  programs: 1 << 16,
+  /** Attachments, slots, images and names of all programs together. */
+  programItems: 1 << 22,
+  /** Characters of all programs' lines and logs together. */
+  programText: 1 << 26,
 } as const;
 
-function bounded<K, V>(map: Map<K, V>, key: K, value: V, limit: number, what: string): void {
+/** Sets an entry. Throws a LimitError when that would be one too many. */
+export function bounded<K, V>(map: Map<K, V>, key: K, value: V, limit: number, what: string): void {
   if (map.size >= limit && !map.has(key)) throw new LimitError(`more than ${limit} ${what}`);
   map.set(key, value);
 }
@@ -27,6 +33,7 @@ export class HookTable {
   readonly #layer = new Map<number, number>();
   readonly #status = new Map<number, HookStatus>();
   readonly #skipped: HookStatus[] = [];
+  readonly #count = new Map<HookStatus['state'], number>();
   /** Grows whenever the table does, for caches. */
   generation = 0;
 
@@ -39,10 +46,16 @@ export class HookTable {
   }
 
   setStatus(statuses: readonly HookStatus[]): void {
+    const count = (state: HookStatus['state'], by: number): void => {
+      this.#count.set(state, this.countOf(state) + by);
+    };
     for (const status of statuses) {
+      const before = this.#status.get(status.id);
       if (status.id !== 0) bounded(this.#status, status.id, status, limits.hooks, 'hook statuses');
       else if (this.#skipped.length < limits.hooks) this.#skipped.push(status);
       else throw new LimitError(`more than ${limits.hooks} skipped hooks`);
+      if (before !== undefined) count(before.state, -1);
+      count(status.state, 1);
     }
   }
 
@@ -74,10 +87,18 @@ export class HookTable {
   }
 
   countOf(state: HookStatus['state']): number {
-    let count = 0;
-    for (const status of this.#status.values()) if (status.state === state) count++;
-    for (const status of this.#skipped) if (status.state === state) count++;
-    return count;
+    return this.#count.get(state) ?? 0;
+  }
+
+  /** Functions of the first few hooks in a state, in the order of the hook table. O(hooks). */
+  first(state: HookStatus['state'], most: number): readonly string[] {
+    const found: string[] = [];
+    if (this.countOf(state) === 0) return found;
+    for (const status of this.#status.values()) {
+      if (status.state === state) found.push(status.function === '' ? this.name(status.id) : status.function);
+      if (found.length === most) break;
+    }
+    return found;
   }
 }
 
@@ -187,8 +208,9 @@ export class ReasonTable {
     this.generation++;
   }
 
+  /** Kernels before 5.17 give none, which comes as an unnamed 0. */
   name(value: number): string {
-    return this.#byValue.get(value) ?? `reason ${value}`;
+    return this.#byValue.get(value) ?? (value === 0 ? 'no reason given' : `reason ${value}`);
   }
 }
 

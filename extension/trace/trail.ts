@@ -1,9 +1,15 @@
 // A packet's trail as rows: every hop with its place, the time since the one before, and what it changed.
 import { layers, type HopLabel, type TrailRow } from '../protocol/timeline.ts';
+import { dropOf, recordOf } from './drops.ts';
 import type { LaneOrder } from './order.ts';
+import type { Program } from './programMessages.ts';
+import { ProgramRun, type ProgramCall } from './programRun.ts';
+import { isProgramHook } from './programs.ts';
+import { attachmentText, attachmentsAt, programName } from './programText.ts';
 import type { TraceStore } from './store.ts';
 import { hex64 } from './tables.ts';
-import { endText, etherText, hasPorts, l4Text, tcpFlagsText, tupleText, verdictText } from './text.ts';
+import { endText, etherText, hasPorts, l4Text, tcpFlagsText, tupleText } from './text.ts';
+import { verdictOf } from './verdicts.ts';
 
 /** All columns of one event, as numbers. */
 export interface EventValues {
@@ -52,12 +58,18 @@ export function readEvent(store: TraceStore, event: number): EventValues {
 
 /** A hop's label; empty strings when there is no such event. */
 export function hopLabel(store: TraceStore, event: number): HopLabel {
-  if (!Number.isInteger(event) || event < 0 || event >= store.eventCount) return { function: '', iface: '', netns: '' };
-  const { hook, netns, ifindex } = readEvent(store, event);
+  if (!Number.isInteger(event) || event < 0 || event >= store.eventCount) {
+    return { function: '', iface: '', netns: '', note: '' };
+  }
+  const values = readEvent(store, event);
+  const { hook, netns, ifindex } = values;
+  const program = programHop(store, values);
   return {
-    function: store.hooks.name(hook),
+    function: functionOf(store, hook),
     iface: store.names.iface(netns, ifindex),
     netns: store.names.netns(netns),
+    note:
+      program === undefined ? '' : [program.where, verdictOf(store, event) ?? program.kind].filter(Boolean).join(': '),
   };
 }
 
@@ -106,23 +118,54 @@ function tupleChanges(
   }
 }
 
-/** Why and where an event dropped its packet; undefined when it didn't. */
-export function dropOf(store: TraceStore, event: number): { reason: string; where: string } | undefined {
-  const row = store.drops.find(event);
-  if (row < 0) return undefined;
-  const location = store.addresses.big(store.drops.value(row, 2));
+/** The name of an event's function; a BPF program's by its own table, which has it whole. */
+export function functionOf(store: TraceStore, hook: number): string {
+  const program = store.programs.ofHook(store.hooks.get(hook));
+  return program === undefined || program.name === '' ? store.hooks.name(hook) : program.name;
+}
+
+/** Hops before a window from which it is known what program runs there: no program has more of them inside one run. */
+const lookBack = 4096;
+
+/** A packet's way through BPF programs up to a place in its order. O({@link lookBack}). */
+export function programRunTo(store: TraceStore, order: LaneOrder, to: number): ProgramRun {
+  const run = new ProgramRun(store.programs);
+  if (store.programs.size === 0) return run;
+  for (let at = Math.max(0, to - lookBack); at < to; at++) stepProgram(store, run, order.events[at] ?? 0);
+  return run;
+}
+
+/** The program that an event's function was called from, after the events before it. */
+export function stepProgram(store: TraceStore, run: ProgramRun, event: number): ProgramCall | undefined {
+  const { columns, addresses, hooks } = store;
+  const chunk = columns.chunk(event);
+  const row = columns.row(event);
+  const caller = chunk.caller[row] ?? 0;
+  const hook = hooks.get(chunk.hook[row] ?? 0);
+  if (caller === 0 && (hook === undefined || !isProgramHook(hook))) return undefined;
+  return run.step(hook, addresses.big(caller), store.monotonic(chunk.time[row] ?? 0));
+}
+
+/** Where the program of an entry or verdict is attached; several places only when the event fits them all. */
+export function attachedAt(store: TraceStore, program: Program, netns: number, ifindex: number): string {
+  const { names, programs } = store;
+  return attachmentsAt(program, netns, ifindex)
+    .map((attachment) => attachmentText(programs, program, attachment, (inum, index) => names.iface(inum, index)))
+    .join(' or ');
+}
+
+function programHop(store: TraceStore, now: EventValues): TrailRow['program'] {
+  const hook = store.hooks.get(now.hook);
+  if (hook === undefined || !isProgramHook(hook)) return undefined;
+  const program = store.programs.ofHook(hook);
   return {
-    reason: store.reasons.name(store.drops.value(row, 1)),
-    where: location === 0n ? '' : store.symbols.text(location),
+    kind: hook.kind === 'BPF entry' ? 'entry' : 'verdict',
+    where: program === undefined ? '' : attachedAt(store, program, now.netns, now.ifindex),
   };
 }
 
-/** An event's verdict in words; undefined when it has none. */
-export function verdictOf(store: TraceStore, event: number, hook: number): string | undefined {
-  const row = store.verdicts.find(event);
-  if (row < 0) return undefined;
-  const bits = (BigInt(store.verdicts.value(row, 2)) << 32n) | BigInt(store.verdicts.value(row, 1));
-  return verdictText(BigInt.asIntN(64, bits), store.hooks.get(hook), layers[store.hooks.layer(hook)] ?? 'other');
+function calledFrom(call: ProgramCall | undefined): TrailRow['calledFrom'] {
+  return call && { program: programName(call.program), tailCalls: call.tailCalls.map(programName) };
 }
 
 /** A window of a packet's trail in time order. O(rows), after the lane's order is built. */
@@ -130,6 +173,7 @@ export function trailWindow(store: TraceStore, order: LaneOrder, offset: number,
   const from = Math.max(0, Math.floor(offset) || 0);
   const to = Math.min(order.count, from + Math.max(0, Math.floor(count) || 0));
   const rows: TrailRow[] = [];
+  const run = programRunTo(store, order, from);
   let before = from > 0 ? readEvent(store, order.events[from - 1] ?? 0) : undefined;
   for (let at = from; at < to; at++) {
     const event = order.events[at] ?? 0;
@@ -139,7 +183,7 @@ export function trailWindow(store: TraceStore, order: LaneOrder, offset: number,
       event,
       timeNs: store.sinceStart(now.time),
       sinceNs: before === undefined ? 0 : now.time - before.time,
-      function: store.hooks.name(now.hook),
+      function: functionOf(store, now.hook),
       module: hook?.module ?? '',
       layer: layers[store.hooks.layer(now.hook)] ?? 'other',
       iface: store.names.iface(now.netns, now.ifindex),
@@ -147,7 +191,10 @@ export function trailWindow(store: TraceStore, order: LaneOrder, offset: number,
       cpu: now.cpu,
       changes: before === undefined ? [] : changesBetween(store, before, now),
       drop: dropOf(store, event),
-      verdict: verdictOf(store, event, now.hook),
+      record: recordOf(store, event),
+      verdict: verdictOf(store, event),
+      program: programHop(store, now),
+      calledFrom: calledFrom(stepProgram(store, run, event)),
     });
     before = now;
   }

@@ -11,9 +11,11 @@ export interface TraceFilter {
   readonly iface: string;
   /** VALUE or VALUE/MASK, decimal or 0x. */
   readonly mark: string;
+  /** Only the hops in BPF programs and what they call, none in the rest of the kernel. */
+  readonly programsOnly: boolean;
 }
 
-export const everyPacket: TraceFilter = { expression: '', netns: '', iface: '', mark: '' };
+export const everyPacket: TraceFilter = { expression: '', netns: '', iface: '', mark: '', programsOnly: false };
 
 interface Extra {
   readonly key: 'netns' | 'iface' | 'mark';
@@ -64,6 +66,7 @@ export function filterText(filter: TraceFilter): string {
     filter.netns && `netns ${filter.netns}`,
     filter.iface && `interface ${filter.iface}`,
     filter.mark && `mark ${filter.mark}`,
+    filter.programsOnly && 'tc/XDP programs only',
   ]
     .filter(Boolean)
     .join(', ');
@@ -110,7 +113,8 @@ function askExpression(
 ): Promise<Answer> {
   const input = vscode.window.createInputBox();
   const more = filterText({ ...filter, expression: '' });
-  input.title = `Packet Trail: Start Trace on ${options.node} (2/2)`;
+  const what = filter.programsOnly ? 'Trace tc/XDP Programs Only' : 'Start Trace';
+  input.title = `Packet Trail: ${what} on ${options.node} (2/2)`;
   input.prompt = `Packet filter as in tcpdump; empty means every packet${more ? `. Also: ${more}` : ''}`;
   input.placeholder = 'icmp and host 10.0.0.1, or tcp port 8080';
   input.value = filter.expression;

@@ -1,11 +1,10 @@
 // Lists the hooks of a trace: those attached, those skipped and why. Picking one opens its source.
 import * as vscode from 'vscode';
-import type { SourceOpener } from '../source/openSource.ts';
+import type { Hook } from '../trace/metadata.ts';
 import type { TraceSource } from '../trace/source.ts';
-import { kernelOf } from '../trace/summary.ts';
 
-/** Shows the list; it can be searched by function, module and reason. */
-export async function showHooks(source: TraceSource, kernelSource: SourceOpener): Promise<void> {
+/** Shows the list; it can be searched by function, module and reason. `open` opens the source of the hook that is picked. */
+export async function showHooks(source: TraceSource, open: (hook: Hook) => Promise<unknown>): Promise<void> {
   const { store } = source;
   const skipped = store.hooks.statuses().filter(({ state }) => state !== 'attached');
   const attached = [...store.hooks.all()];
@@ -14,7 +13,7 @@ export async function showHooks(source: TraceSource, kernelSource: SourceOpener)
     ...skipped.map(({ function: name, id, module, reason, state }) => ({
       label: `$(circle-slash) ${name || store.hooks.name(id)}`,
       description: [module, state].filter(Boolean).join(', '),
-      detail: reason,
+      detail: state === 'shed' && reason === '' ? 'detached to keep within the overhead budget' : reason,
       hook: store.hooks.get(id),
     })),
     separator(`in the hook table: ${attached.length}`),
@@ -31,8 +30,7 @@ export async function showHooks(source: TraceSource, kernelSource: SourceOpener)
     matchOnDescription: true,
     matchOnDetail: true,
   });
-  if (picked && 'hook' in picked && picked.hook)
-    await kernelSource.openHook(picked.hook, kernelOf(store), { beside: false, preview: true });
+  if (picked && 'hook' in picked && picked.hook) await open(picked.hook);
 }
 
 function separator(label: string): vscode.QuickPickItem {

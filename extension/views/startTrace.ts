@@ -23,20 +23,24 @@ export interface StartContext {
 /** A node by the name that a person picked or typed. */
 export function nodeFor(target: string, log: vscode.LogOutputChannel): Node {
   if (target === localTarget) return new LocalNode(localTarget);
-  return new SshNode(target, { configFile: sshConfigFile(), log: (line) => log.info(`${target}: ${line}`) });
+  return new SshNode(target, { configFile: sshConfigFile(), log: (line) => log.info(line) });
 }
 
 function helperPath(extensionUri: vscode.Uri, machine: HelperMachine): string {
   return vscode.Uri.joinPath(extensionUri, 'dist', 'helper', machine, 'packet-trail-helper').fsPath;
 }
 
+/** The machine by Node.js' name for it. */
+const machineHere: Readonly<Record<string, HelperMachine>> = { x64: 'x86_64', arm64: 'aarch64' };
+
 /**
  * Asks the bundled helper whether an expression is a packet filter, where this machine can run it.
  * @returns the reason when it is none; undefined when it is one or this machine can't tell (the node will)
  */
 export async function checkFilterHere(extensionUri: vscode.Uri, expression: string): Promise<string | undefined> {
-  if (process.platform !== 'linux' || process.arch !== 'x64') return undefined;
-  const helper = helperPath(extensionUri, 'x86_64');
+  const machine = process.platform === 'linux' ? machineHere[process.arch] : undefined;
+  if (machine === undefined) return undefined;
+  const helper = helperPath(extensionUri, machine);
   return await new Promise((resolve) => {
     execFile(helper, ['--check-filter', expression], { timeout: 5_000 }, (error, _stdout, stderr) => {
       // Exit status 2 is the helper's "no"; anything else means that it can't run here.
@@ -61,6 +65,8 @@ export function helperArguments(filter: TraceFilter, settings: TraceSettings): r
     ...settings.exclude.flatMap((glob) => ['--exclude', glob]),
     ...(settings.modules ? [] : ['--no-modules']),
     ...(settings.stacks ? ['--stack'] : []),
+    ...(filter.programsOnly ? ['--programs-only'] : settings.programs ? [] : ['--no-programs']),
+    ...(settings.maxOverhead > 0 ? ['--max-overhead', `${settings.maxOverhead}%`] : []),
     '--limit',
     String(settings.eventLimit),
     '--buffer',

@@ -9,12 +9,16 @@ import { summarize } from '../trace/summary.ts';
 export interface TimelineActions {
   /** Opens the definition of an event's function; resolves with what was done, in words. */
   openSource(source: TraceSource, event: number, beside: boolean): Promise<string>;
+  /** Captures by another packet filter; resolves with why it was refused, empty when it is in force. */
+  capture(source: TraceSource, expression: string): Promise<string>;
   save(): Promise<void>;
 }
 
 /** Connects a webview to a trace until it is disposed. */
 export class TimelineHost implements vscode.Disposable {
   private readonly disposables: { dispose(): void }[] = [];
+  /** A text filter that the webview hasn't taken yet: what is sent to a webview that is being made is lost. */
+  private wanted: string | undefined;
 
   constructor(
     private readonly webview: vscode.Webview,
@@ -24,8 +28,11 @@ export class TimelineHost implements vscode.Disposable {
     const { store } = source;
     const gaps = (): TimelineRequests['gaps'][1] => ({ gaps: store.gapMarks() });
     const handlers: Handlers = {
-      ready: () => ({ summary: summarize(source), ...gaps() }),
-      lanes: ({ filter, offset, count }) => store.lanes(filter, offset, count),
+      ready: () => ({ summary: summarize(source), ...gaps(), filter: this.wanted }),
+      lanes: ({ filter, offset, count }) => {
+        if (filter === this.wanted) this.wanted = undefined;
+        return store.lanes(filter, offset, count);
+      },
       page: ({ lanes, fromNs, toNs, buckets }) => ({ data: store.page(lanes, fromNs, toNs, buckets) }),
       trail: ({ lane, offset, count }) => store.trail(lane, offset, count),
       event: ({ event }) => store.detail(event),
@@ -34,6 +41,7 @@ export class TimelineHost implements vscode.Disposable {
       overview: ({ buckets }) => store.overview(buckets),
       gaps,
       openSource: async ({ event, beside }) => ({ message: await actions.openSource(source, event, beside) }),
+      capture: async ({ expression }) => ({ problem: await actions.capture(source, expression) }),
       stop: async () => {
         await source.stop();
         return {};
@@ -57,6 +65,12 @@ export class TimelineHost implements vscode.Disposable {
   /** Selects an event in the timeline. */
   reveal(lane: number, event: number): void {
     this.notify({ type: 'notice', name: 'reveal', argument: { lane, event } });
+  }
+
+  /** Shows only the packets that match a text filter (query.ts). */
+  find(filter: string): void {
+    this.wanted = filter;
+    this.notify({ type: 'notice', name: 'find', argument: { filter } });
   }
 
   private notify(message: NoticeMessage): void {

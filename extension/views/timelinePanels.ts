@@ -6,7 +6,7 @@ import { timelineHtml, timelineOptions } from './timelinePage.ts';
 
 /** Opens and finds the panels. */
 export class TimelinePanels implements vscode.Disposable {
-  private readonly panels = new Map<OpenTrace, vscode.WebviewPanel>();
+  private readonly panels = new Map<OpenTrace, { readonly panel: vscode.WebviewPanel; readonly host: TimelineHost }>();
 
   constructor(
     private readonly extensionUri: vscode.Uri,
@@ -15,11 +15,11 @@ export class TimelinePanels implements vscode.Disposable {
   ) {}
 
   /** Brings the trace's timeline to the front. Closing it doesn't end the trace. */
-  show(trace: OpenTrace): void {
+  show(trace: OpenTrace): TimelineHost {
     const known = this.panels.get(trace);
     if (known) {
-      known.reveal();
-      return;
+      known.panel.reveal();
+      return known.host;
     }
     const panel = vscode.window.createWebviewPanel(
       'packetTrail.timeline',
@@ -27,24 +27,35 @@ export class TimelinePanels implements vscode.Disposable {
       vscode.ViewColumn.Active,
       timelineOptions(this.extensionUri),
     );
-    this.panels.set(trace, panel);
-    panel.iconPath = vscode.Uri.joinPath(this.extensionUri, 'extension', 'media', 'activity.svg');
+    panel.iconPath = { light: this.icon('light'), dark: this.icon('dark') };
     const host = new TimelineHost(panel.webview, trace.source, this.actions(trace));
+    this.panels.set(trace, { panel, host });
     panel.onDidChangeViewState(() => {
       if (panel.active) this.traces.setCurrent(trace);
     });
+    // A filter that changes is part of the title.
+    const titles = trace.source.onChange(() => {
+      if (panel.title !== trace.source.title) panel.title = trace.source.title;
+    });
     panel.onDidDispose(() => {
       this.panels.delete(trace);
+      titles.dispose();
       host.dispose();
     });
     panel.webview.html = timelineHtml(panel.webview, this.extensionUri);
+    return host;
+  }
+
+  /** A tab's icon takes no colour from the theme. */
+  private icon(theme: 'light' | 'dark'): vscode.Uri {
+    return vscode.Uri.joinPath(this.extensionUri, 'extension', 'media', `trace-${theme}.svg`);
   }
 
   close(trace: OpenTrace): void {
-    this.panels.get(trace)?.dispose();
+    this.panels.get(trace)?.panel.dispose();
   }
 
   dispose(): void {
-    for (const panel of this.panels.values()) panel.dispose();
+    for (const { panel } of [...this.panels.values()]) panel.dispose();
   }
 }

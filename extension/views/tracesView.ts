@@ -1,5 +1,5 @@
 // The Traces view: running traces, recordings that are not saved yet, and trace files in the workspace.
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import * as vscode from 'vscode';
 import { isLive, type OpenTrace, type Recording, type Traces } from '../traces.ts';
 
@@ -43,7 +43,8 @@ export class TracesView implements vscode.TreeDataProvider<TraceItem>, vscode.Di
         const { source } = item.trace;
         const row = new vscode.TreeItem(source.title);
         const live = isLive(source);
-        row.description = `${source.filter || 'every packet'}${live ? '' : ` (${source.status})`}`;
+        // The label has node and filter already.
+        row.description = [source.filter ? '' : 'every packet', live ? '' : source.status].filter(Boolean).join(', ');
         row.contextValue = live ? 'trace.live' : 'trace.ended';
         row.iconPath = new vscode.ThemeIcon(live ? 'pulse' : source.status === 'failed' ? 'error' : 'circle-outline');
         row.tooltip = [`${source.node}: ${source.status}`, source.message].filter(Boolean).join('\n');
@@ -57,7 +58,8 @@ export class TracesView implements vscode.TreeDataProvider<TraceItem>, vscode.Di
         });
       case 'file':
         return fileItem(item.uri, {
-          description: vscode.workspace.asRelativePath(item.uri),
+          // The folder, where it isn't the workspace's own.
+          description: dirname(vscode.workspace.asRelativePath(item.uri)).replace(/^\.$/, ''),
           contextValue: 'trace.file',
         });
     }
@@ -81,7 +83,7 @@ export class TracesView implements vscode.TreeDataProvider<TraceItem>, vscode.Di
       case 'Running':
         return own.filter(({ source }) => isLive(source)).map((trace) => ({ kind: 'trace', trace }));
       case 'Unsaved': {
-        const ended = own.filter(({ source }) => !isLive(source));
+        const ended = own.filter((trace) => !isLive(trace.source) && !this.traces.isSaved(trace));
         const recordings = await this.traces.recordings();
         return [
           ...ended.map((trace): TraceItem => ({ kind: 'trace', trace })),
@@ -90,7 +92,7 @@ export class TracesView implements vscode.TreeDataProvider<TraceItem>, vscode.Di
       }
       case 'Saved': {
         const files = await vscode.workspace.findFiles('**/*.pkttrail', undefined, 200);
-        return files.map((uri) => ({ kind: 'file', uri }));
+        return files.sort((a, b) => a.path.localeCompare(b.path)).map((uri) => ({ kind: 'file', uri }));
       }
     }
   }

@@ -28,6 +28,7 @@ export async function run(): Promise<void> {
       .on('pending', (test) => skipped.push({ name: test.fullTitle(), reason: '' }));
   });
   const results = process.env['PACKET_TRAIL_RESULTS'];
-  if (results !== undefined) writeFileSync(results, JSON.stringify({ passed, failed, skipped } satisfies SuiteResults));
+  const files = [{ file: 'test/host', passed, failed, skipped }];
+  if (results !== undefined) writeFileSync(results, JSON.stringify({ files } satisfies SuiteResults));
   if (failed.length > 0) throw new Error(`${failed.length} extension-host tests failed`);
 }

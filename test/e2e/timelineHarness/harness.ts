@@ -31,7 +31,9 @@ export class FakeSource implements TraceSource {
   readonly store = new TraceStore();
   title = 'demo';
   node = 'demo';
-  filter = 'icmp or tcp port 8080';
+  expression = 'icmp or tcp port 8080';
+  /** Refuses the next filter with these words when they aren't empty. */
+  refusal = '';
   status: TraceStatus = 'file';
   message = '';
   private readonly listeners = new Set<() => void>();
@@ -58,6 +60,17 @@ export class FakeSource implements TraceSource {
   onChange(listener: () => void): { dispose(): void } {
     this.listeners.add(listener);
     return { dispose: () => this.listeners.delete(listener) };
+  }
+
+  get filter(): string {
+    return this.expression;
+  }
+
+  capture(expression: string): Promise<string> {
+    if (this.refusal !== '') return Promise.resolve(this.refusal);
+    this.expression = expression;
+    this.changed();
+    return Promise.resolve('');
   }
 
   stop(): Promise<void> {
@@ -188,7 +201,7 @@ function handlersOf(source: FakeSource, opened: { event: number; beside: boolean
   const { store } = source;
   const gaps = (): { gaps: ReturnType<TraceStore['gapMarks']> } => ({ gaps: store.gapMarks() });
   return {
-    ready: () => ({ summary: summarize(source), ...gaps() }),
+    ready: () => ({ summary: summarize(source), ...gaps(), filter: undefined }),
     lanes: ({ filter, offset, count }) => store.lanes(filter, offset, count),
     page: ({ lanes, fromNs, toNs, buckets }) => ({ data: store.page(lanes, fromNs, toNs, buckets) }),
     trail: ({ lane, offset, count }) => store.trail(lane, offset, count),
@@ -201,6 +214,7 @@ function handlersOf(source: FakeSource, opened: { event: number; beside: boolean
       opened.push({ event, beside });
       return { message: `Opened the source of ${store.hookOf(event)?.function ?? 'nothing'}` };
     },
+    capture: async ({ expression }) => ({ problem: await source.capture(expression) }),
     stop: async () => {
       await source.stop();
       return {};

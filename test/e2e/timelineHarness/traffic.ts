@@ -16,6 +16,10 @@ export interface Event {
   /** Value of a drop reason. */
   readonly drop?: number;
   readonly verdict?: number;
+  /** Ifindex; with a verdict. */
+  readonly redirect?: number;
+  /** Called from the code of this program. */
+  readonly calledFrom?: number;
   readonly parent?: number;
   readonly free?: boolean;
 }
@@ -28,8 +32,11 @@ export interface Tuple {
   readonly destinationPort: number;
 }
 
-/** Function, module, hook kind. */
-const functions = [
+/** BPF programs, by id. */
+export const program = { xdp: 40, tc: 41, lookup: 42, deliver: 43, broken: 44 } as const;
+
+/** Function, module, hook kind, BPF program. */
+const functions: readonly (readonly [string, string, number, number?])[] = [
   ['ip_send_skb', '', 1],
   ['__ip_local_out', '', 1],
   ['nf_hook_slow', '', 1],
@@ -42,7 +49,7 @@ const functions = [
   ['br_handle_frame', 'bridge', 1],
   ['br_forward', 'bridge', 1],
   ['__netif_receive_skb_core', '', 1],
-  ['tc_ingress_policy', '', 4],
+  ['tc_ingress_policy', '', 4, program.tc],
   ['skb_ensure_writable', '', 1],
   ['ip_rcv', '', 1],
   ['nf_nat_manip_pkt', 'nf_nat', 1],
@@ -54,14 +61,26 @@ const functions = [
   ['sock_queue_rcv_skb_reason', '', 1],
   ['consume_skb', '', 1],
   ['skb:kfree_skb', '', 2],
-] as const;
+  ['enter tc_ingress_policy', '', 3, program.tc],
+  ['enter xdp_filter', '', 3, program.xdp],
+  ['xdp_filter', '', 4, program.xdp],
+  ['bpf_skb_store_bytes', '', 6],
+  ['bpf_redirect', '', 6],
+  ['ping_rcv', '', 1],
+];
+
+/** Hooks in the table. */
+export const hookCount = functions.length;
 
 export const netfilterDrop = 6;
 const reasons = [
   [2, 'NOT_SPECIFIED'],
   [netfilterDrop, 'NETFILTER_DROP'],
   [3, 'NO_SOCKET'],
+  [30, 'TC_INGRESS'],
 ] as const;
+export const noSocket = 3;
+export const tcIngress = 30;
 
 const textBase = 0xffff_ffff_8100_0000n;
 /** CLOCK_MONOTONIC of the first event. */
@@ -79,9 +98,10 @@ const part = {
   len: 128,
   protocol: 256,
   tuple: 512,
+  caller: 1024,
   drop: 4096,
 };
-const tail = { verdict: 8192, parent: 16384, free: 32768 };
+const tail = { verdict: 8192, parent: 16384, free: 32768, redirect: 131072 };
 
 class Bytes {
   private readonly bytes: number[] = [];
@@ -136,7 +156,7 @@ export function preamble(): readonly Uint8Array[] {
       .fixed64(10, textBase),
   );
   const hooks = frame(frameType.hooks, (w) =>
-    functions.forEach(([name, module, kind], at) =>
+    functions.forEach(([name, module, kind, id], at) =>
       w.message(1, (hook) =>
         hook
           .uint(1, at + 1)
@@ -145,7 +165,8 @@ export function preamble(): readonly Uint8Array[] {
           .string(4, module)
           .fixed64(5, textBase + BigInt(4096 * (at + 1)))
           .string(6, `int ${name}(struct sk_buff *skb)`)
-          .uint(7, 1),
+          .uint(7, 1)
+          .uint(8, id ?? 0),
       ),
     ),
   );
@@ -163,15 +184,75 @@ export function preamble(): readonly Uint8Array[] {
     reasons.forEach(([value, name]) => w.message(1, (reason) => reason.uint(1, value).string(2, name))),
   );
   const symbols = frame(frameType.symbols, (w) =>
-    w.message(1, (symbol) =>
-      symbol
-        .fixed64(1, textBase + 4096n)
-        .uint(2, 4096)
-        .string(3, 'nft_do_chain')
-        .string(4, 'nf_tables'),
-    ),
+    w
+      .message(1, (symbol) =>
+        symbol
+          .fixed64(1, textBase + 4096n)
+          .uint(2, 4096)
+          .string(3, 'nft_do_chain')
+          .string(4, 'nf_tables'),
+      )
+      .message(1, (symbol) =>
+        symbol
+          .fixed64(1, textBase + BigInt(icmpRcv))
+          .uint(2, 4096)
+          .string(3, 'icmp_rcv'),
+      ),
   );
-  return [hello, hooks, status, names, table, symbols];
+  return [hello, hooks, status, names, table, symbols, programs()];
+}
+
+/** Where icmp_rcv is, from the kernel's text. */
+const icmpRcv = 0x20_0000;
+/** Where a program's code is, from the kernel's text. */
+const imageOf = (id: number): number => 0x1000_0000 + 0x1000 * id;
+const web = 4026532200;
+
+function programs(): Uint8Array {
+  return frame(frameType.programs, (w) => {
+    const add = (id: number, type: number, name: string, fill: (p: MessageWriter) => void): void => {
+      w.message(1, (p) => {
+        p.uint(1, id).uint(2, type).string(3, name).string(4, 'a04f5eef06a7f555');
+        fill(p);
+        p.message(12, (image) => image.fixed64(1, textBase + BigInt(imageOf(id))).uint(2, 0x800));
+      });
+    };
+    const hook = (name: string): number => functions.findIndex(([each]) => each === name) + 1;
+    const call = (p: MessageWriter, index: number, id: number): MessageWriter =>
+      p.message(11, (slot) => slot.string(1, 'policy_calls').uint(2, index).uint(3, id));
+    add(program.xdp, 6, 'xdp_filter', (p) =>
+      p
+        .message(8, (a) => a.string(1, 'xdp').uint(2, 1).uint(3, web).uint(4, 2).uint(7, 9))
+        .uint(13, hook('enter xdp_filter'))
+        .uint(14, hook('xdp_filter')),
+    );
+    add(program.tc, 3, 'tc_ingress_policy', (p) =>
+      call(
+        p
+          .message(8, (a) =>
+            a
+              .string(1, 'tc')
+              .uint(2, 1)
+              .uint(3, web)
+              .uint(4, 2)
+              .uint(5, 1)
+              .uint(6, 1)
+              .string(9, 'policy.o:[tc]')
+              .uint(10, 1),
+          )
+          .string(9, 'policy_calls')
+          .string(9, 'policy_rules')
+          .uint(13, hook('enter tc_ingress_policy'))
+          .uint(14, hook('tc_ingress_policy'))
+          .string(16, 'bpf/policy.c')
+          .uint(17, 42),
+        1,
+        program.lookup,
+      ),
+    );
+    add(program.lookup, 3, 'policy_lookup', (p) => call(p, 2, program.deliver));
+    add(program.deliver, 3, 'policy_deliver', () => undefined);
+  });
 }
 
 /** One batch of events. Throws when a function is not in the table. */
@@ -190,6 +271,8 @@ export function batch(events: readonly Event[]): Uint8Array {
     if (event.verdict !== undefined) parts |= tail.verdict;
     if (event.parent !== undefined) parts |= tail.parent;
     if (event.free === true) parts |= tail.free;
+    if (event.redirect !== undefined) parts |= tail.redirect;
+    if (event.calledFrom !== undefined) parts |= part.caller;
     out.varint(parts);
     out.zigzag(event.ns - before);
     before = event.ns;
@@ -205,15 +288,17 @@ export function batch(events: readonly Event[]): Uint8Array {
       out.raw(4, l4, ...source, ...destination);
       out.raw(sourcePort & 255, sourcePort >> 8, destinationPort & 255, destinationPort >> 8);
     }
+    if (event.calledFrom !== undefined) out.zigzag(imageOf(event.calledFrom) + 0x40);
     if (event.drop !== undefined) {
       out.varint(event.drop);
-      out.zigzag(4096 + 0x1b3);
+      out.zigzag((event.drop === noSocket ? icmpRcv : 4096) + 0x1b3);
     }
     if (event.verdict !== undefined) out.zigzag(event.verdict);
     if (event.parent !== undefined) {
       out.varint(event.parent);
       out.raw(1);
     }
+    if (event.redirect !== undefined) out.varint(event.redirect);
   }
   return encodeFrame(frameType.events, out.done());
 }
@@ -229,6 +314,18 @@ export function gap(lost: number, cpu: number, fromNs: number, toNs: number): Ui
   );
 }
 
+/** The first `count` hooks were shed. */
+export function shed(count: number): Uint8Array {
+  return frame(frameType.status, (w) => {
+    for (let at = 0; at < count; at++) w.message(1, (hook) => hook.uint(1, at + 1).uint(2, 3));
+  });
+}
+
+/** BPF run time up to a time. */
+export function counters(ns: number, runNs: number): Uint8Array {
+  return frame(frameType.counters, (w) => w.fixed64(1, mono + BigInt(ns)).uint(8, runNs));
+}
+
 const ping: Tuple = {
   protocol: 1,
   source: [10, 0, 0, 1],
@@ -236,7 +333,7 @@ const ping: Tuple = {
   sourcePort: 0x0800,
   destinationPort: 77,
 };
-const web = (port: number): Tuple => ({
+const request = (port: number): Tuple => ({
   protocol: 6,
   source: [10, 0, 0, 1],
   destination: [10, 0, 0, 2],
@@ -303,7 +400,7 @@ export function mixedTraffic(): readonly Event[] {
     const dropped = at % 7 === 3;
     let ns = at * 48_000_000 + (at % 5) * 1_300_000;
     const start = packet;
-    const tuple = tcp ? web(40_000 + at) : ping;
+    const tuple = tcp ? request(40_000 + at) : ping;
     wayOut.forEach(([name, since], hop) => {
       ns += since + ((at * 37 + hop * 11) % 90);
       events.push({
@@ -343,6 +440,62 @@ export function mixedTraffic(): readonly Event[] {
     }
   }
   return events.sort((a, b) => a.ns - b.ns);
+}
+
+/**
+ * Four packets through BPF programs: one that XDP passes and tc redirects at the end of a chain of tail calls, one that tc drops, one
+ * that XDP drops, and the answer to a ping, which ends as such answers do.
+ */
+export function programTraffic(): readonly Event[] {
+  const events: Event[] = [];
+  const packet = (
+    id: number,
+    start: number,
+    tuple: Tuple,
+    hops: readonly (readonly [string, number, Partial<Event>?])[],
+  ): void => {
+    let ns = start;
+    hops.forEach(([name, since, more], at) => {
+      ns += since;
+      const place = { netns: web, ifindex: 2, ...(at === 0 ? { tuple } : {}) };
+      events.push({ ns, packet: id, function: name, cpu: id % 4, ...place, ...more });
+    });
+  };
+  const xdp = (verdict: number): readonly (readonly [string, number, Partial<Event>?])[] => [
+    ['enter xdp_filter', 0],
+    ['xdp_filter', 900, { verdict }],
+  ];
+  packet(1, 0, request(40_001), [
+    ...xdp(2),
+    ['__netif_receive_skb_core', 1400],
+    ['enter tc_ingress_policy', 600],
+    ['bpf_skb_store_bytes', 700, { calledFrom: program.tc }],
+    ['bpf_redirect', 900, { calledFrom: program.deliver }],
+    ['tc_ingress_policy', 500, { verdict: 7, redirect: 3 }],
+    ['__dev_queue_xmit', 700],
+    ['veth_xmit', 900],
+    ['consume_skb', 2500, { free: true }],
+  ]);
+  packet(2, 40_000, request(40_002), [
+    ...xdp(2),
+    ['__netif_receive_skb_core', 1300],
+    ['enter tc_ingress_policy', 500],
+    ['tc_ingress_policy', 1800, { verdict: 2 }],
+    ['skb:kfree_skb', 700, { drop: tcIngress, free: true }],
+  ]);
+  packet(3, 80_000, request(40_003), [...xdp(1).slice(0, 1), ['xdp_filter', 1100, { verdict: 1, free: true }]]);
+  packet(4, 120_000, { ...ping, sourcePort: 0 }, [
+    ...xdp(2),
+    ['__netif_receive_skb_core', 1300],
+    ['enter tc_ingress_policy', 500],
+    ['tc_ingress_policy', 700, { verdict: 0 }],
+    ['ip_rcv', 900],
+    ['ip_local_deliver', 800],
+    ['icmp_rcv', 700],
+    ['ping_rcv', 600],
+    ['skb:kfree_skb', 900, { drop: noSocket, free: true }],
+  ]);
+  return events;
 }
 
 /** `packets` pings of `hops` hops each, `everyNs` apart from id `first` on; every hundredth is dropped. */

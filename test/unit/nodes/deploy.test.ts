@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { chmod, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { deploy, type Deployment, type DeployOptions } from '../../../extension/nodes/deploy.ts';
 import { HelperProcess, check, checkFilter } from '../../../extension/nodes/helperProcess.ts';
 import { LocalNode } from '../../../extension/nodes/local.ts';
@@ -47,6 +47,8 @@ let connection: NodeConnection;
 const cleanUps: (() => unknown)[] = [];
 
 beforeEach(async () => {
+  // Whoever runs this may be signed in over SSH.
+  vi.stubEnv('SSH_CONNECTION', undefined);
   place = await makePlace();
   cleanUps.push(() => removePlace(place));
   connection = await new LocalNode('node').connect({
@@ -59,6 +61,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+  vi.unstubAllEnvs();
 });
 
 function put(options: Partial<DeployOptions> = {}): Promise<Deployment> {
@@ -245,6 +248,17 @@ describe('the machine', () => {
     expect(error.message).toBe('node runs Darwin.');
   });
 
+  test.each(['x86_64', 'aarch64'])('gets the helper of its machine: %s', async (machine) => {
+    const asked: string[] = [];
+    const facts = `@system Linux\n@machine ${machine}\n@user jane\n@privilege root\n`;
+    const helper = (wanted: string): Promise<undefined> => {
+      asked.push(wanted);
+      return Promise.resolve(undefined);
+    };
+    await failure(put({ connection: pretend(facts), helper }));
+    expect(asked).toEqual([machine]);
+  });
+
   test('must be one that there is a helper for', async () => {
     const facts = '@system Linux\n@machine aarch64\n@user jane\n@privilege root\n';
     const error = await failure(put({ connection: pretend(facts), helper: () => Promise.resolve(undefined) }));
@@ -365,6 +379,20 @@ describe.runIf(root)('the helper at work', () => {
     expect((await output).split('\n')).toEqual(expect.arrayContaining(['{"cmd":"pause"}', '{"cmd":"resume"}']));
     expect(await output).toMatch(/\{"cmd":"stop"\}\n$/);
     expect(helper.messages).toEqual(['packet-trail-helper: hello']);
+  });
+
+  test('is told which connection carries it, and not what is none', async () => {
+    const told = async (session: string): Promise<string> => {
+      vi.stubEnv('SSH_CONNECTION', session);
+      const helper = await HelperProcess.start(await put(), ['icmp']);
+      const output = text(helper.stdout);
+      await helper.stop();
+      return (await output).split('\n')[0] ?? '';
+    };
+    expect(await told('10.0.0.1 4000 10.0.0.2 22')).toBe('args: --not-session 10.0.0.1 4000 10.0.0.2 22 icmp');
+    expect(await told('fe80::1%eth0 4000 fe80::2%eth0 22')).toContain('--not-session fe80::1%eth0 4000 ');
+    for (const none of ['', '10.0.0.1 4000 10.0.0.2', '10.0.0.1 4000 10.0.0.2 22; true', 'a b c d'])
+      expect(await told(none)).toBe('args: icmp');
   });
 
   test('heartbeats go out by themselves', async () => {

@@ -278,9 +278,20 @@ describe('losses', () => {
   test('are summed and placed in time, and nothing is unaccounted when sent = delivered + lost', () => {
     const store = decode(sampleStream());
     expect(store.lost).toBe(5);
-    expect(store.gapMarks()).toEqual([{ fromNs: 1600, toNs: 1700, lost: 5, cpu: 1, cause: 'ring buffer full' }]);
+    expect(store.gapMarks()).toEqual([
+      { fromNs: 1600, toNs: 1700, lost: 5, missed: 0, cpu: 1, cause: 'ring buffer full' },
+    ]);
     expect(store.end?.total).toMatchObject({ sent: 12, delivered: 7, lost: 5 });
     expect(store.unaccounted).toBe(0);
+  });
+
+  test('hits that the kernel ran no program for are told apart from lost events', () => {
+    const store = decode(hello(), gap(0, 0, bootMono, bootMono + 100n, 2, 40), gap(2, 0, bootMono, bootMono));
+    expect(store).toMatchObject({ lost: 2, missed: 40 });
+    expect(store.gapMarks()).toMatchObject([
+      { lost: 0, missed: 40, cause: 'in an interrupt of a BPF program' },
+      { lost: 2, missed: 0, cause: 'ring buffer full' },
+    ]);
   });
 
   test('that no gap tells of show as unaccounted', () => {

@@ -1,15 +1,17 @@
 // The format's document keeps its word: its worked example is taken out of it and decoded, value by value.
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import type { FilterChange } from '../../../extension/trace/metadata.ts';
 import { StreamDecoder } from '../../../extension/trace/decoder.ts';
 import { TraceStore } from '../../../extension/trace/store.ts';
 import { readEvent } from '../../../extension/trace/trail.ts';
 
 const document = readFileSync(new URL('../../../docs/stream-format.md', import.meta.url), 'utf8');
 
-function exampleBytes(): Uint8Array {
-  const hex = /```hex\n([\s\S]*?)```/.exec(document)?.[1];
-  if (hex === undefined) throw new Error('docs/stream-format.md has no hex example');
+/** Bytes of an example, by its place in the document. */
+function exampleBytes(index = 0): Uint8Array {
+  const hex = [...document.matchAll(/```hex\n([\s\S]*?)```/g)][index]?.[1];
+  if (hex === undefined) throw new Error(`docs/stream-format.md has no hex example ${index}`);
   const digits = hex.replace(/#.*$/gm, '').trim().split(/\s+/);
   expect(digits.every((byte) => /^[0-9a-f]{2}$/.test(byte))).toBe(true);
   return Uint8Array.from(digits, (byte) => parseInt(byte, 16));
@@ -39,6 +41,8 @@ test('the worked example of docs/stream-format.md decodes to what its comments s
   expect(store.names.iface(4026531840, 2)).toBe('eth0');
   expect(store.names.comm(0)).toBe('swapper');
   expect(store.reasons.name(8)).toBe('NETFILTER_DROP');
+  expect(store.reasons.name(9)).toBe('reason 9');
+  expect(store.reasons.name(0)).toBe('no reason given');
   expect(store.symbols.text(0xffffffff81950080n)).toBe('nf_hook_slow+0x80');
 
   expect(store.eventCount).toBe(2);
@@ -76,6 +80,7 @@ test('the worked example of docs/stream-format.md decodes to what its comments s
         lastNs: 2500,
         events: 2,
         drop: 'NETFILTER_DROP',
+        benign: '',
         parent: undefined,
       },
     ],
@@ -93,7 +98,72 @@ test('the worked example of docs/stream-format.md decodes to what its comments s
   });
   expect(store.wall(3500)).toBe(1_760_000_000_000_003_500n);
 
-  expect(store.gapMarks()).toEqual([{ fromNs: 3000, toNs: 4000, lost: 3, cpu: 1, cause: 'ring buffer full' }]);
+  expect(store.gapMarks()).toEqual([
+    { fromNs: 3000, toNs: 4000, lost: 3, missed: 0, cpu: 1, cause: 'ring buffer full' },
+  ]);
   expect(store.end).toMatchObject({ cause: 'stop', error: '', total: { sent: 5, delivered: 2, lost: 3, packets: 1 } });
   expect(store.unaccounted).toBe(0);
+});
+
+test('the example of programs, source and filter decodes to what its comments say', () => {
+  const store = new TraceStore();
+  const filters: FilterChange[] = [];
+  const decoder = new StreamDecoder(store, { onFilter: (change) => filters.push(change) });
+  decoder.feed(exampleBytes(1));
+
+  expect(decoder.pendingBytes).toBe(0);
+  expect([...store.hooks.all()]).toMatchObject([
+    { id: 1, kind: 'BPF entry', function: 'quiet', skbArgument: 1, program: 41 },
+    { id: 2, kind: 'BPF verdict', function: 'quiet', skbArgument: 1, program: 41 },
+  ]);
+  expect(store.programs.get(41)).toEqual({
+    id: 41,
+    type: 3,
+    name: 'quiet',
+    tag: 'd21b07f4313015ba',
+    state: 'hooked',
+    reason: '',
+    log: '',
+    attachments: [
+      {
+        kind: 'tc',
+        direction: 'ingress',
+        netns: 4026531840,
+        ifindex: 2,
+        priority: 1,
+        handle: 1,
+        link: 0,
+        target: 0,
+        label: 'shared.o:[tc]',
+        direct: true,
+        chain: 0,
+        peer: 0,
+        block: 0,
+      },
+    ],
+    maps: ['calls'],
+    pins: ['/sys/fs/bpf/quiet'],
+    tailCalls: [{ map: 'calls', index: 3, program: 42 }],
+    images: [{ address: 0xffffffffc0200000n, size: 97, name: 'quiet' }],
+    entryHook: 1,
+    verdictHook: 2,
+    goneNs: 0n,
+    file: 'shared.c',
+    line: 27,
+  });
+  expect(store.programs.get(42)).toMatchObject({ name: 'old', state: 'reported', reason: 'it has no BTF' });
+  expect(store.programs.source(41)).toEqual([
+    { file: 'shared.c', line: 29, column: 9, text: 'return TC_ACT_OK;', function: 'quiet' },
+  ]);
+  expect(store.eventCount).toBe(2);
+  expect(store.trail(0, 0, 10).rows[1]).toMatchObject({
+    timeNs: 800,
+    verdict: 'TC_ACT_REDIRECT → if 3',
+    program: { kind: 'verdict' },
+  });
+  expect([...store.verdictCounts.of(2)]).toMatchObject([{ direction: 'ingress', values: new Map([[7, 1]]) }]);
+  expect(filters).toEqual([
+    { expression: 'icmp', error: '', mono: 5_000_002_000n, tookNs: 900_000 },
+    { expression: 'icmpp', error: 'syntax error', mono: 5_000_003_000n, tookNs: 0 },
+  ]);
 });

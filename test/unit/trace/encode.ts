@@ -34,6 +34,10 @@ export interface FakeEvent {
   parent?: { id: bigint | number; edge: number };
   free?: boolean;
   tcpFlags?: number;
+  /** Ifindex. */
+  redirect?: number;
+  /** 1 ingress, 2 egress. */
+  direction?: number;
 }
 
 class Bytes {
@@ -83,6 +87,8 @@ export function encodeBatch(events: readonly FakeEvent[], base = events[0]?.time
       [event.parent !== undefined, () => bytes.varint(event.parent?.id ?? 0).raw(event.parent?.edge ?? 0)],
       [event.free === true, () => undefined],
       [event.tcpFlags !== undefined, () => bytes.raw(event.tcpFlags ?? 0)],
+      [event.redirect !== undefined, () => bytes.varint(event.redirect ?? 0)],
+      [event.direction !== undefined, () => bytes.raw(event.direction ?? 0)],
     ];
     bytes.varint(parts.reduce((mask, [has], bit) => (has ? mask | (1 << bit) : mask), 0));
     bytes.zigzag(event.time - previous).varint(event.hook);
@@ -128,7 +134,15 @@ export function hello(fill: (writer: MessageWriter) => void = () => undefined): 
 }
 
 export function hooks(
-  ...list: { id: number; name: string; kind?: number; module?: string; address?: bigint; prototype?: string }[]
+  ...list: {
+    id: number;
+    name: string;
+    kind?: number;
+    module?: string;
+    address?: bigint;
+    prototype?: string;
+    program?: number;
+  }[]
 ): Uint8Array {
   return message(frameType.hooks, (w) => {
     for (const hook of list) {
@@ -139,7 +153,117 @@ export function hooks(
           .string(4, hook.module ?? '')
           .fixed64(5, hook.address ?? 0n)
           .string(6, hook.prototype ?? '')
-          .uint(7, 1);
+          .uint(7, 1)
+          .uint(8, hook.program ?? 0);
+      });
+    }
+  });
+}
+
+export interface FakeAttachment {
+  kind: string;
+  /** 0 none, 1 ingress, 2 egress. */
+  direction?: number;
+  netns?: number;
+  ifindex?: number;
+  priority?: number;
+  handle?: number;
+  link?: number;
+  target?: number;
+  label?: string;
+  direct?: boolean;
+  chain?: number;
+  peer?: number;
+  block?: number;
+}
+
+/** A BPF program as the helper tells of it; what is left out is zero, empty, or (type) sched_cls. */
+export interface FakeProgram {
+  id: number;
+  type?: number;
+  name?: string;
+  tag?: string;
+  /** 0 hooked, 1 reported, 2 gone. */
+  state?: number;
+  reason?: string;
+  log?: string;
+  attachments?: FakeAttachment[];
+  maps?: string[];
+  pins?: string[];
+  tailCalls?: { map: string; index: number; program: number }[];
+  images?: { address: bigint; size: number; name?: string }[];
+  entryHook?: number;
+  verdictHook?: number;
+  goneNs?: bigint;
+  file?: string;
+  line?: number;
+}
+
+export function programs(...list: FakeProgram[]): Uint8Array {
+  return message(frameType.programs, (w) => {
+    for (const program of list) w.message(1, (p) => writeProgram(p, program));
+  });
+}
+
+function writeProgram(p: MessageWriter, program: FakeProgram): void {
+  p.uint(1, program.id)
+    .uint(2, program.type ?? 3)
+    .string(3, program.name ?? '')
+    .string(4, program.tag ?? '')
+    .uint(5, program.state ?? 0)
+    .string(6, program.reason ?? '')
+    .string(7, program.log ?? '');
+  for (const a of program.attachments ?? []) {
+    p.message(8, (m) => {
+      m.string(1, a.kind)
+        .uint(2, a.direction ?? 0)
+        .uint(3, a.netns ?? 0)
+        .uint(4, a.ifindex ?? 0)
+        .uint(5, a.priority ?? 0)
+        .uint(6, a.handle ?? 0)
+        .uint(7, a.link ?? 0)
+        .uint(8, a.target ?? 0)
+        .string(9, a.label ?? '')
+        .uint(10, a.direct === true ? 1 : 0)
+        .uint(11, a.chain ?? 0)
+        .uint(12, a.peer ?? 0)
+        .uint(13, a.block ?? 0);
+    });
+  }
+  for (const map of program.maps ?? []) p.string(9, map);
+  for (const pin of program.pins ?? []) p.string(10, pin);
+  for (const call of program.tailCalls ?? []) {
+    p.message(11, (m) => {
+      m.string(1, call.map).uint(2, call.index).uint(3, call.program);
+    });
+  }
+  for (const image of program.images ?? []) {
+    p.message(12, (m) => {
+      m.fixed64(1, image.address)
+        .uint(2, image.size)
+        .string(3, image.name ?? '');
+    });
+  }
+  p.uint(13, program.entryHook ?? 0)
+    .uint(14, program.verdictHook ?? 0)
+    .fixed64(15, program.goneNs ?? 0n)
+    .string(16, program.file ?? '')
+    .uint(17, program.line ?? 0);
+}
+
+export function source(
+  program: number,
+  ...lines: { file: string; line: number; column?: number; text: string; function?: string }[]
+): Uint8Array {
+  return message(frameType.source, (w) => {
+    w.uint(1, program);
+    for (const line of lines) {
+      w.message(2, (m) => {
+        m.string(1, line.file)
+          .uint(2, line.line)
+          .uint(3, line.column ?? 0)
+          .string(4, line.text)
+          .string(5, line.function ?? '');
       });
     }
   });
@@ -204,9 +328,9 @@ export function stacks(...list: [number, bigint[]][]): Uint8Array {
   });
 }
 
-export function gap(lost: number, cpu: number, from: bigint, to: bigint, cause = 0): Uint8Array {
+export function gap(lost: number, cpu: number, from: bigint, to: bigint, cause = 0, missed = 0): Uint8Array {
   return message(frameType.gap, (w) => {
-    w.uint(1, lost).uint(2, cpu).fixed64(3, from).fixed64(4, to).uint(5, cause);
+    w.uint(1, lost).uint(2, cpu).fixed64(3, from).fixed64(4, to).uint(5, cause).uint(6, missed);
   });
 }
 

@@ -381,9 +381,9 @@ describe('the timeline’s other questions', () => {
 
   test('hops: labels in the order asked for, empty for what is not there', () => {
     expect(store.hops([2, 0, 99])).toEqual([
-      { function: 'ip_rcv', iface: 'veth9', netns: 'web' },
-      { function: 'ip_rcv', iface: 'eth0', netns: 'host' },
-      { function: '', iface: '', netns: '' },
+      { function: 'ip_rcv', iface: 'veth9', netns: 'web', note: '' },
+      { function: 'ip_rcv', iface: 'eth0', netns: 'host', note: '' },
+      { function: '', iface: '', netns: '', note: '' },
     ]);
   });
 

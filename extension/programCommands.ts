@@ -1,0 +1,67 @@
+// What the commands about BPF programs do. They are run from the rows of the BPF Programs view.
+import * as vscode from 'vscode';
+import type { Command } from './commands.ts';
+import { originOf, type ProgramSources } from './source/programSource.ts';
+import type { Program } from './trace/programMessages.ts';
+import { hitsFilter } from './trace/programTree.ts';
+import type { ProgramItem, ProgramTrace } from './views/programsView.ts';
+import type { TimelineHost } from './views/timelineHost.ts';
+import type { TimelinePanels } from './views/timelinePanels.ts';
+import type { TraceEditor } from './views/traceEditor.ts';
+
+/** What the commands work on. */
+export interface ProgramCommandContext {
+  readonly sources: ProgramSources;
+  readonly panels: TimelinePanels;
+  readonly editor: TraceEditor;
+}
+
+const noRow = 'Pick a program in the view BPF Programs.';
+
+/** Makes the commands. */
+export function programCommands(at: ProgramCommandContext): readonly Command[] {
+  const timeline = async ({ trace, uri }: ProgramTrace): Promise<TimelineHost | undefined> => {
+    if (trace !== undefined) return at.panels.show(trace);
+    return uri === undefined ? undefined : await at.editor.show(uri);
+  };
+  return [
+    {
+      id: 'openProgramSource',
+      run: async (argument) => {
+        const { of, program } = pickedProgram(argument);
+        const lines = of.source.store.programs.source(program.id);
+        const message = await at.sources.open(program, lines, originOf(of.source), { beside: false });
+        if (!message.startsWith('Opened')) void vscode.window.showInformationMessage(message);
+      },
+    },
+    {
+      id: 'showProgramPackets',
+      run: async (argument) => {
+        const item = picked(argument);
+        const filter = item.kind === 'row' ? hitsFilter(item.of.source.store, item.row) : '';
+        const host = await timeline(item.of);
+        if (filter !== '') host?.find(filter);
+      },
+    },
+    {
+      id: 'showProgramLog',
+      run: async (argument) => {
+        const { of, program } = pickedProgram(argument);
+        await at.sources.showLog(program, originOf(of.source));
+      },
+    },
+  ];
+}
+
+function picked(argument: unknown): ProgramItem {
+  const item = argument as Partial<ProgramItem> | undefined;
+  if (item?.of === undefined) throw new Error(noRow);
+  return item as ProgramItem;
+}
+
+function pickedProgram(argument: unknown): { readonly of: ProgramTrace; readonly program: Program } {
+  const item = picked(argument);
+  const program = item.kind === 'row' ? item.of.source.store.programs.get(item.row.program) : undefined;
+  if (program === undefined) throw new Error(noRow);
+  return { of: item.of, program };
+}

@@ -1,0 +1,75 @@
+// A BPF program's fields for the details view, and the words about its state.
+import type { Program } from './programMessages.ts';
+import { attachmentText, programName, programTypeText } from './programText.ts';
+import type { TraceStore } from './store.ts';
+import { attachedAt } from './trail.ts';
+
+/** Items of a list that are named before the rest is only counted. */
+const most = 32;
+
+function listText(items: readonly string[]): string {
+  const rest = items.length - most;
+  return [...items.slice(0, most), ...(rest > 0 ? [`${rest} more`] : [])].join('; ');
+}
+
+/** "gone after 12 s", by the time since the trace's first event; "gone" when the time isn't known. */
+export function goneText(store: TraceStore, program: Program): string {
+  const ns = store.sinceStartOf(program.goneNs);
+  if (ns === undefined || ns < 0) return 'gone';
+  const seconds = ns / 1e9;
+  if (seconds < 10) return `gone after ${seconds.toFixed(1)} s`;
+  if (seconds < 120) return `gone after ${Math.round(seconds)} s`;
+  return `gone after ${Math.round(seconds / 60)} min`;
+}
+
+/** What is the matter with a program: "gone after 12 s", "not hooked: …"; empty when it is hooked. */
+export function stateText(store: TraceStore, program: Program): string {
+  switch (program.state) {
+    case 'hooked':
+      return '';
+    case 'gone':
+      return goneText(store, program);
+    case 'reported':
+    case 'unknown':
+      return program.reason === '' ? 'not hooked' : `not hooked: ${program.reason}`;
+  }
+}
+
+/** The fields of a program; `netns` and `ifindex` are where it was met. */
+export function programFields(
+  store: TraceStore,
+  program: Program,
+  netns: number,
+  ifindex: number,
+): { readonly name: string; readonly value: string }[] {
+  const { names, programs } = store;
+  const iface = (inum: number, index: number): string => names.iface(inum, index);
+  const here = attachedAt(store, program, netns, ifindex);
+  const attachments = program.attachments.map((attachment) => {
+    const { netns: inum, handle, link } = attachment;
+    const more = [
+      inum === 0 ? '' : `netns ${names.netns(inum)}`,
+      handle === 0 ? '' : `handle 0x${handle.toString(16)}`,
+      link === 0 ? '' : `link ${link}`,
+    ].filter((part) => part !== '');
+    const text = attachmentText(programs, program, attachment, iface);
+    return more.length === 0 ? text : `${text} (${more.join(', ')})`;
+  });
+  const slots = program.tailCalls.map(({ map, index, program: id }) => {
+    const target = programs.get(id);
+    return `${map}[${index}] → ${target === undefined ? `program ${id}` : programName(target)}`;
+  });
+  const fields: readonly (readonly [string, string])[] = [
+    ['Program', `${programName(program)} (id ${program.id})`],
+    ['Program type', programTypeText(program.type)],
+    ['Tag', program.tag],
+    ['Program state', stateText(store, program)],
+    ['Attached here', here],
+    ['Attachments', listText(attachments)],
+    ['Maps', listText(program.maps)],
+    ['Pins', listText(program.pins)],
+    ['Tail calls', listText(slots)],
+    ['Program source', program.file === '' ? '' : `${program.file}:${program.line}`],
+  ];
+  return fields.filter(([, value]) => value !== '').map(([name, value]) => ({ name, value }));
+}
