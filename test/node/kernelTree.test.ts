@@ -5,10 +5,10 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { IndexFile } from '../../extension/source/indexFile.ts';
 import { locate, type SourceHook } from '../../extension/source/locate.ts';
 import { readTree } from '../../extension/source/tree.ts';
-import { kernelSource } from './kernelSource.ts';
+import { networkSource } from './kernelSource.ts';
 import { never, newIndexes, temporaryFolder } from '../unit/source/fixture.ts';
 
-/** Debian's source of the 6.12 node's kernel. */
+/** Debian's source of the 6.12 node's kernel, its networking. */
 let root = '';
 const folders = ['net', 'include/net', 'include/linux', 'drivers/net'];
 
@@ -30,18 +30,19 @@ async function ctags(): Promise<string[]> {
 describe('a real kernel tree', () => {
   let index: IndexFile;
   let cache = '';
+  let madeInMs = 0;
   let tree: Awaited<ReturnType<typeof readTree>>;
 
   beforeAll(async () => {
-    root = await kernelSource('6.12', (line) => console.log(line));
+    root = await networkSource('6.12', (line) => console.log(line));
     tree = await readTree(root);
     cache = await temporaryFolder();
     const indexes = await newIndexes(cache);
     const started = performance.now();
     index = await indexes.open(tree, { signal: never });
-    const seconds = (performance.now() - started) / 1000;
+    madeInMs = performance.now() - started;
     const { files, definitions } = index.details;
-    console.log(`indexed ${files} files, ${definitions} definitions in ${seconds.toFixed(1)} s`);
+    console.log(`indexed ${files} files, ${definitions} definitions in ${(madeInMs / 1000).toFixed(1)} s`);
   }, 600_000);
 
   test('at least 99.5 % of the functions that ctags lists are found at their line', { timeout: 120_000 }, async () => {
@@ -75,10 +76,10 @@ describe('a real kernel tree', () => {
     expect(definitions.slice(0, plausible).map((definition) => definition.file)).toEqual([file]);
   });
 
-  test('a cached index opens within 300 ms', async () => {
+  test('a cached index is opened, not made anew', async () => {
     const indexes = await newIndexes(cache);
     const started = performance.now();
     await indexes.open(await readTree(root), { signal: never });
-    expect(performance.now() - started).toBeLessThan(300);
+    expect(performance.now() - started).toBeLessThan(madeInMs / 4);
   });
 });

@@ -1,7 +1,7 @@
 // Runs the helper in a test node and decodes its stream with the extension's own decoder: what tests of tracing stand on.
 import { join } from 'node:path';
 import { StreamDecoder } from '../../extension/trace/decoder.ts';
-import type { End, HookStatus, Progress } from '../../extension/trace/metadata.ts';
+import type { Counters, End, FilterChange, HookStatus, Progress } from '../../extension/trace/metadata.ts';
 import type { TrailRow } from '../../extension/protocol/timeline.ts';
 import { TraceStore } from '../../extension/trace/store.ts';
 import type { TestNode } from './vm.ts';
@@ -9,12 +9,13 @@ import type { TestNode } from './vm.ts';
 /** Where {@link installHelper} puts the helper in the node. */
 export const helperPath = '/root/packet-trail-helper';
 
-/** The helper as `make -C helper` builds it. */
-export const builtHelper = join(import.meta.dirname, '../../build/helper/x86_64/packet-trail-helper');
+/** The helper for a machine, as `make -C helper ARCH=MACHINE` builds it. */
+export const builtHelper = (machine: TestNode['machine']): string =>
+  join(import.meta.dirname, `../../build/helper/${machine}/packet-trail-helper`);
 
 /** Copies the helper into the node. */
 export async function installHelper(node: TestNode): Promise<void> {
-  await node.upload(builtHelper, helperPath, '755');
+  await node.upload(builtHelper(node.machine), helperPath, '755');
 }
 
 /** Quotes a word for the node's shell. */
@@ -26,12 +27,16 @@ export function quote(word: string): string {
 export interface NodeTrace {
   readonly store: TraceStore;
   readonly statuses: readonly HookStatus[];
+  /** Answers to filters that were sent. */
+  readonly filters: readonly FilterChange[];
+  /** What the helper has counted, about every second. */
+  readonly counters: readonly Counters[];
   /** Bytes of the stream so far. */
   readonly bytes: () => number;
   /** Resolves when `test` holds for what has come, looked at again with each piece of the stream; rejects when the stream ends before. */
   until(test: (store: TraceStore) => boolean, what: string): Promise<void>;
-  /** Sends a control line. */
-  tell(cmd: string): void;
+  /** Sends a control line, with more fields than its command if need be. */
+  tell(cmd: string, more?: Readonly<Record<string, string>>): void;
   /** Closes the helper's standard input without a word. */
   closeInput(): void;
   /** Cuts the ssh connection. */
@@ -45,7 +50,24 @@ export interface NodeTrace {
   readonly closed: Promise<{ readonly code: number | null; readonly stderr: string }>;
 }
 
-/** Starts the helper with `--stream`, and resolves when its hooks are attached: all of them, unless `first` is true. */
+/** Ends each trace that still runs. */
+const ends = new Set<() => Promise<void>>();
+
+/** How long a helper may take to end once its standard input is closed; then the link to it is cut. */
+const endMs = 10_000;
+
+/**
+ * Ends the traces that still run, as those of a test that failed do. Gently, since a helper that is cut off may still be there when
+ * the next test looks for what is left.
+ */
+export async function endTraces(): Promise<void> {
+  await Promise.all([...ends].map((end) => end()));
+}
+
+/**
+ * Starts the helper with `--stream`, and resolves when its hooks are attached: all of them, unless `first` is true. Who doesn't stop
+ * it leaves that to {@link endTraces}.
+ */
 export async function trace(
   node: TestNode,
   args: readonly string[],
@@ -54,6 +76,8 @@ export async function trace(
   const child = node.spawn([helperPath, '--stream', ...args].map(quote).join(' '));
   const store = new TraceStore();
   const statuses: HookStatus[] = [];
+  const filters: FilterChange[] = [];
+  const counters: Counters[] = [];
   const phases = new Map<string, Progress>();
   const waiting = new Set<() => void>();
   let end: End | undefined;
@@ -61,6 +85,8 @@ export async function trace(
   let over = false;
   const decoder = new StreamDecoder(store, {
     onHookStatus: (some) => statuses.push(...some),
+    onCounters: (some) => counters.push(some),
+    onFilter: (change) => filters.push(change),
     onProgress: (progress) => phases.set(progress.phase, progress),
     onEnd: (it) => (end = it),
   });
@@ -86,10 +112,19 @@ export async function trace(
     child.on('error', reject);
     child.on('close', (code) => {
       over = true;
+      ends.delete(finish);
       wake();
       resolve({ code, stderr: said() });
     });
   });
+  const finish = async (): Promise<void> => {
+    child.stdout.resume();
+    child.stdin.end();
+    const cut = setTimeout(() => child.kill('SIGKILL'), endMs);
+    await closed;
+    clearTimeout(cut);
+  };
+  ends.add(finish);
   const wait = (test: () => boolean, what: string): Promise<void> =>
     new Promise((resolve, reject) => {
       const look = (): void => {
@@ -111,9 +146,11 @@ export async function trace(
   return {
     store,
     statuses,
+    filters,
+    counters,
     bytes: () => bytes,
     until: (test, what) => wait(() => test(store), what),
-    tell: (cmd) => void child.stdin.write(`${JSON.stringify({ cmd })}\n`),
+    tell: (cmd, more = {}) => void child.stdin.write(`${JSON.stringify({ cmd, ...more })}\n`),
     closeInput: () => child.stdin.end(),
     cut: () => void child.kill('SIGKILL'),
     stall: () => void child.stdout.pause(),
@@ -133,8 +170,9 @@ export async function traceDuring(
   node: TestNode,
   args: readonly string[],
   act: () => Promise<unknown>,
+  options: Parameters<typeof trace>[2] = {},
 ): Promise<{ readonly store: TraceStore; readonly end: End; readonly bytes: number }> {
-  const running = await trace(node, args);
+  const running = await trace(node, args, options);
   await act();
   const end = await running.stop();
   if (!end) throw new Error(`The helper gave no end frame: ${(await running.closed).stderr}`);
@@ -151,14 +189,24 @@ export function trails(store: TraceStore): readonly (readonly TrailRow[])[] {
   return Array.from({ length: store.packetCount }, (_, lane) => trailOf(store, lane));
 }
 
+/** Shell that prints a line for each process of the helper. The node has no pgrep; the kernel cuts names after 15 characters. */
+const findHelpers = "grep -s -x 'packet-trail-he' /proc/[0-9]*/comm";
+
+/** The process ids of the helper in the node, oldest first. */
+export async function helpersRunning(node: TestNode): Promise<readonly number[]> {
+  const { stdout } = await node.exec(`${findHelpers}; true`);
+  return [...stdout.matchAll(/^\/proc\/(\d+)\//gm)].map(([, pid]) => Number(pid)).sort((a, b) => a - b);
+}
+
 /** What tracing leaves in the node, as text that is the same before and after: our processes, BPF programs, links, probes. */
 export async function leftovers(node: TestNode): Promise<string> {
   const { stdout } = await node.exec(
-    `echo "processes: $(pgrep -c packet-trail)"
+    `echo "processes: $(${findHelpers} | wc -l)"
      echo "programs: $(bpftool prog show | grep -c '^[0-9]')"
      echo "links: $(bpftool link show | grep -c '^[0-9]')"
      echo "functions: $(wc -l < /sys/kernel/tracing/enabled_functions)"
-     echo "kprobes: $(wc -l < /sys/kernel/debug/kprobes/list)"`,
+     echo "kprobes: $(wc -l < /sys/kernel/debug/kprobes/list)"
+     echo "expedited: $(cat /sys/kernel/rcu_expedited)"`,
   );
   return stdout.trim();
 }

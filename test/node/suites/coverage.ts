@@ -1,0 +1,239 @@
+// The hook table is complete: every function that takes an skb is hooked, or skipped for a reason that holds. What there is, is
+// counted here anew from the node's BTF (by bpftool), its symbols and its list of traceable functions.
+import * as fs from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { output } from '../command.ts';
+import { helperPath, trace } from '../tracing.ts';
+import type { TestNode } from '../vm.ts';
+import type { Suite } from './index.ts';
+
+interface BtfType {
+  readonly id: number;
+  readonly kind: string;
+  readonly name: string;
+  readonly type_id?: number;
+  readonly params?: readonly { readonly name: string; readonly type_id: number }[];
+}
+
+interface Symbol {
+  readonly address: string;
+  readonly name: string;
+  readonly module: string;
+}
+
+interface Listed {
+  readonly function: string;
+  readonly module: string;
+  readonly address?: string;
+  readonly skipped: string | null;
+}
+
+/** Reads a file of the node, binary or not. */
+async function fileOf(node: TestNode, path: string): Promise<Buffer> {
+  const child = node.spawn(`cat ${path}`);
+  const chunks: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+  await new Promise<void>((resolve, reject) => child.on('error', reject).on('close', () => resolve()));
+  return Buffer.concat(chunks);
+}
+
+async function btfTypes(file: string, ...options: readonly string[]): Promise<readonly BtfType[]> {
+  const { code, stdout, stderr } = await output('/usr/sbin/bpftool', ['-j', ...options, 'btf', 'dump', 'file', file]);
+  if (code !== 0) throw new Error(`bpftool can't read ${file}: ${stderr}`);
+  return (JSON.parse(stdout) as { readonly types: readonly BtfType[] }).types;
+}
+
+/** Names of the functions whose prototype has a pointer to an sk_buff, in one BTF; a module's stands on the kernel's. */
+function skbFunctions(own: readonly BtfType[], base: readonly BtfType[] = []): ReadonlySet<string> {
+  const types = new Map([...base, ...own].map((type) => [type.id, type]));
+  const bare = (id: number | undefined): BtfType | undefined => {
+    let type = types.get(id ?? 0);
+    while (type && ['CONST', 'VOLATILE', 'RESTRICT', 'TYPEDEF', 'TYPE_TAG'].includes(type.kind))
+      type = types.get(type.type_id ?? 0);
+    return type;
+  };
+  const isSkb = (id: number): boolean => {
+    const pointer = bare(id);
+    const target = pointer?.kind === 'PTR' ? bare(pointer.type_id) : undefined;
+    return target?.name === 'sk_buff' && ['STRUCT', 'FWD'].includes(target.kind);
+  };
+  return new Set(
+    own
+      .filter(
+        ({ kind, type_id }) => kind === 'FUNC' && types.get(type_id ?? 0)?.params?.some((one) => isSkb(one.type_id)),
+      )
+      .map(({ name }) => name),
+  );
+}
+
+async function candidates(node: TestNode): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
+  const folder = await fs.mkdtemp(join(tmpdir(), 'packet-trail-btf-'));
+  try {
+    const found = new Map<string, ReadonlySet<string>>();
+    const vmlinux = join(folder, 'vmlinux');
+    await fs.writeFile(vmlinux, await fileOf(node, '/sys/kernel/btf/vmlinux'));
+    const kernels = await btfTypes(vmlinux);
+    found.set('', skbFunctions(kernels));
+    const { stdout } = await node.exec('ls /sys/kernel/btf');
+    for (const module of stdout.split(/\s+/).filter((name) => name && name !== 'vmlinux')) {
+      const file = join(folder, module);
+      await fs.writeFile(file, await fileOf(node, `/sys/kernel/btf/${module}`));
+      found.set(module, skbFunctions(await btfTypes(file, '-B', vmlinux), kernels));
+    }
+    return found;
+  } finally {
+    await fs.rm(folder, { recursive: true });
+  }
+}
+
+/** Code symbols, and where the code is that is freed after boot. */
+async function symbolsOf(node: TestNode): Promise<readonly Symbol[]> {
+  const text = (await fileOf(node, '/proc/kallsyms')).toString('utf8');
+  const all = [...text.matchAll(/^([0-9a-f]+) (\S) (\S+)(?:\s+\[(\S+)\])?$/gm)].map(
+    ([, address = '', type = '', name = '', module = '']) => ({ address: BigInt(`0x${address}`), type, name, module }),
+  );
+  const at = (wanted: string): bigint =>
+    all.find(({ name, module }) => name === wanted && module === '')?.address ?? 0n;
+  const [begin, end] = [at('_sinittext'), at('_einittext')];
+  return all
+    .filter(({ type, address }) => /[tw]/i.test(type) && !(address >= begin && address < end))
+    .map(({ address, name, module }) => ({ address: `0x${address.toString(16)}`, name, module }));
+}
+
+/** What the kernel lets ftrace, and so kprobes, have: `name` or `module:name`. */
+async function traceable(node: TestNode): Promise<ReadonlySet<string>> {
+  const text = (await fileOf(node, '/sys/kernel/tracing/available_filter_functions')).toString('utf8');
+  return new Set(
+    [...text.matchAll(/^(\S+)(?:\s+\[(\S+)\])?$/gm)].map(([, name = '', module]) =>
+      module ? `${module}:${name}` : name,
+    ),
+  );
+}
+
+const key = (name: string, module: string): string => (module ? `${module}:${name}` : name);
+
+export const coverage: Suite = (kernel, booted, whole) => {
+  // Debian's 5.10 has no BTF of modules: what they hold can't be found there.
+  const modulesHaveBtf = kernel !== '5.10';
+
+  describe('of functions that take an skb', () => {
+    if (whole)
+      test('every one is hooked, or skipped for a reason that holds', async () => {
+        const node = booted();
+        await node.scenario('bridge', 'build');
+        await node.exec('nft add table inet coverage');
+        const { code, stdout, stderr } = await node.exec(`${helperPath} --list-hooks --json --no-programs`);
+        expect(code, stderr).toBe(0);
+        const listed = JSON.parse(stdout) as readonly Listed[];
+        const [functions, symbols, allowed] = [await candidates(node), await symbolsOf(node), await traceable(node)];
+        if (modulesHaveBtf) expect(functions.size, 'modules with BTF').toBeGreaterThan(3);
+        else expect([...functions.keys()], 'modules with BTF').toEqual(['']);
+
+        const hooked = new Map(
+          listed.flatMap((one) =>
+            one.skipped === null && one.address !== undefined ? [[one.address, one] as const] : [],
+          ),
+        );
+        const skipped = new Map(
+          listed.flatMap((one) =>
+            one.skipped === null ? [] : [[key(one.function, one.module), one.skipped] as const],
+          ),
+        );
+        const wanted = symbols.filter(({ name, module }) => functions.get(module)?.has(name.split('.')[0] ?? ''));
+        const wantedAddresses = new Set(wanted.map(({ address }) => address));
+        const reasons = new Map<string, number>();
+        const unexplained: string[] = [];
+        for (const symbol of wanted) {
+          const name = key(symbol.name, symbol.module);
+          const other = hooked.get(symbol.address);
+          const reason = skipped.get(name);
+          if (other && key(other.function, other.module) === name) continue;
+          const holds =
+            reason !== undefined &&
+            ((other && reason.startsWith('another name')) === true ||
+              (symbol.name.includes('.cold') && reason.startsWith('a part that its function jumps into')) ||
+              (!allowed.has(name) && reason.includes('notrace')));
+          if (holds) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+          else unexplained.push(`${name} at ${symbol.address}: ${reason ?? 'not a word of it'}`);
+        }
+        // Those that are nowhere in the kernel's text.
+        const placed = new Set(wanted.map(({ name, module }) => key(name.split('.')[0] ?? '', module)));
+        for (const [module, names] of functions) {
+          for (const name of names) {
+            if (placed.has(key(name, module))) continue;
+            const reason = skipped.get(key(name, module));
+            if (reason !== undefined && /no address|kernel's start/.test(reason))
+              reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+            else unexplained.push(`${key(name, module)} without an address: ${reason ?? 'not a word of it'}`);
+          }
+        }
+        // Three functions that end packets are hooked for identity alone; they take an skb, too.
+        const uncalledFor = [...hooked]
+          .filter(([address]) => !wantedAddresses.has(address))
+          .map(([, one]) => one.function);
+        console.log(`${hooked.size} of ${wantedAddresses.size} addresses hooked;`, Object.fromEntries(reasons));
+        expect(unexplained).toEqual([]);
+        expect(uncalledFor).toEqual([]);
+        const callable = wanted.filter(({ name }) => !name.includes('.cold'));
+        expect(hooked.size).toBeGreaterThan(callable.length * 0.9);
+      }, 240_000);
+
+    test('every function hook of a trace is attached, or says why not', async () => {
+      const running = await trace(booted(), ['icmp']);
+      await running.stop();
+      const told = new Map(running.statuses.filter(({ id }) => id !== 0).map((status) => [status.id, status]));
+      const hooks = [...running.store.hooks.all()].filter(({ kind }) => kind === 'kprobe' || kind === 'kprobe.multi');
+      const silent = hooks.filter(({ id }) => {
+        const status = told.get(id);
+        return status?.state !== 'attached' && !status?.reason;
+      });
+      expect(silent.map((hook) => hook.function)).toEqual([]);
+      const attached = hooks.filter(({ id }) => told.get(id)?.state === 'attached');
+      expect(attached.length).toBeGreaterThan(hooks.length * 0.95);
+    }, 240_000);
+  });
+
+  if (!modulesHaveBtf) return;
+  describe('of modules that come and go', () => {
+    const begin = async (...args: string[]) => {
+      await booted().exec('rmmod dummy');
+      return trace(booted(), ['--function', 'ip_rcv', '--function', 'dummy_*', ...args]);
+    };
+    const load = () => booted().exec('modprobe dummy && cat /proc/uptime');
+
+    test('a module that is loaded during the trace is hooked', async () => {
+      const running = await begin('icmp');
+      expect([...running.store.hooks.all()].map((hook) => hook.module)).not.toContain('dummy');
+      await load();
+      const hooked = () =>
+        running.statuses.some(({ module, state, function: name }) => {
+          return module === 'dummy' && name === 'dummy_xmit' && state === 'attached';
+        });
+      await expect.poll(hooked, { timeout: 60_000, interval: 50 }).toBe(true);
+      await running.stop();
+    });
+
+    if (whole)
+      test('--no-modules leaves it alone', async () => {
+        const running = await begin('--no-modules', '--duration', '4', 'icmp');
+        await load();
+        await running.closed;
+        expect([...running.store.hooks.all()].map((hook) => hook.module)).not.toContain('dummy');
+      });
+
+    if (whole)
+      test('one that is unloaded has its hooks marked as gone, and the trace goes on', async () => {
+        const running = await begin('--backend', 'kprobe', 'icmp');
+        await load();
+        const state = () => running.statuses.filter(({ module }) => module === 'dummy').at(-1)?.state;
+        await expect.poll(state, { timeout: 60_000, interval: 50 }).toBe('attached');
+        expect((await booted().exec('rmmod dummy')).code).toBe(0);
+        await expect.poll(state, { timeout: 60_000, interval: 50 }).toBe('gone');
+        await booted().exec('/usr/bin/ping -q -c 1 -W 2 127.0.0.1');
+        await running.until((store) => store.eventCount > 0, 'a ping after the module was gone');
+        await running.stop();
+      });
+  });
+};

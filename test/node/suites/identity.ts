@@ -1,0 +1,142 @@
+// Packets keep their identity, drops their reason, and losses their count, on real kernels.
+import { beforeAll, expect, test } from 'vitest';
+import type { TrailRow } from '../../../extension/protocol/timeline.ts';
+import { helpersRunning, leftovers, trace, traceDuring, trailOf, trails, type NodeTrace } from '../tracing.ts';
+import type { TestNode } from '../vm.ts';
+import type { Suite } from './index.ts';
+
+export const identity: Suite = (kernel, booted, whole) => {
+  let node: TestNode;
+  beforeAll(() => {
+    node = booted();
+  });
+
+  // Where functions are hooked one by one, those that tell most of a packet's way are enough here; the others follow meanwhile.
+  const first = { first: true };
+
+  const lastOf = (rows: readonly TrailRow[]): TrailRow => {
+    const row = rows.at(-1);
+    if (!row) throw new Error('an empty trail');
+    return row;
+  };
+
+  test('a ping that nft drops ends as a drop, told with the reason and the place', async () => {
+    const { store } = await traceDuring(node, ['icmp'], () => node.scenario('nft-drop', 'icmp'), first);
+    const dropped = trails(store).filter((rows) => rows.some(({ drop }) => drop));
+    expect(dropped.length).toBeGreaterThan(0);
+    const trail = dropped[0] ?? [];
+    const drop = trail.find((row) => row.drop)?.drop;
+    // The kernel tells reasons from 5.17 on.
+    expect(drop?.reason).toBe(kernel === '5.10' ? 'no reason given' : 'NETFILTER_DROP');
+    expect(drop?.where).toMatch(/^(nf_hook_slow|nft_do_chain)\+0x/);
+    const names = trail.map((row) => row.function);
+    const order = ['ip_local_out', '__dev_queue_xmit', 'veth_xmit', 'ip_rcv', 'ip_local_deliver', 'nf_hook_slow'];
+    expect(order.filter((name) => names.includes(name)).length).toBeGreaterThanOrEqual(4);
+    const places = order.map((name) => names.lastIndexOf(name)).filter((place) => place >= 0);
+    expect(places).toEqual([...places].sort((a, b) => a - b));
+  });
+
+  test('a DNATed packet keeps its id', async () => {
+    const running = await trace(node, ['tcp', 'dst', 'port', '80'], first);
+    const facts = await node.scenario('dnat');
+    await running.stop();
+    const { store } = running;
+    const natted = trails(store).filter((rows) =>
+      rows.some(({ changes }) => changes.some((change) => change.includes('dst'))),
+    );
+    expect(natted.length, JSON.stringify(facts)).toBeGreaterThan(0);
+    for (const rows of natted) {
+      // The filter says port 80 only; what comes after the translation is there because the packet is followed.
+      const after = rows.slice(rows.findIndex(({ changes }) => changes.some((change) => change.includes('8080'))));
+      expect(after.some((row) => row.netns === 'server')).toBe(true);
+    }
+  });
+
+  if (whole)
+    test('without following, a packet is lost at the translation', async () => {
+      const running = await trace(node, ['--no-follow', 'tcp', 'dst', 'port', '80'], first);
+      await node.scenario('dnat');
+      await running.stop();
+      // What is told of the packet after that is only its end.
+      const received = trails(running.store)
+        .flat()
+        .filter((row) => row.function === 'ip_rcv');
+      const seen = new Set(received.map(({ netns }) => netns));
+      expect(seen).toContain('router');
+      expect(seen).not.toContain('server');
+    });
+
+  test('a packet id ends with its skb: no trail holds two packets', async () => {
+    const { store } = await traceDuring(node, ['icmp'], () => node.scenario('flood', 200), first);
+    for (let lane = 0; lane < store.packetCount; lane++) {
+      const rows = trailOf(store, lane);
+      const tuples = new Set(rows.flatMap((row) => row.changes.filter((change) => /^(src|dst)/.test(change))));
+      expect(tuples.size, `lane ${lane}`).toBe(0);
+      // A ping's packet passes the sender's stack once.
+      expect(rows.filter((row) => row.function === 'veth_xmit').length).toBeLessThanOrEqual(1);
+      expect(lastOf(rows).timeNs - (rows[0]?.timeNs ?? 0)).toBeLessThan(10e9);
+    }
+  });
+
+  test('3,000 flood pings with every hook on: sent = received + reported lost', async () => {
+    const { store, end } = await traceDuring(node, ['icmp'], () => node.scenario('flood', 3000));
+    const { total } = end;
+    if (!total) throw new Error('the end frame has no totals');
+    expect(store.packetCount).toBeGreaterThan(1000);
+    expect(total.delivered).toBe(store.eventCount);
+    expect(total.lost).toBe(store.lost);
+    expect(total.sent).toBe(store.eventCount + store.lost);
+  }, 300_000);
+
+  if (whole)
+    test('a tiny buffer loses events, and every one of them is counted', async () => {
+      const flood = () => node.scenario('flood', 1000);
+      const { store, end } = await traceDuring(node, ['--buffer', '64K', 'icmp'], flood, first);
+      expect(store.lost).toBeGreaterThan(0);
+      expect(end.total?.sent).toBe(store.eventCount + store.lost);
+    }, 300_000);
+
+  if (whole)
+    test('a reader that stalls makes counted gaps, and the trace goes on', async () => {
+      const running = await trace(node, ['icmp'], first);
+      running.stall();
+      await node.scenario('flood', 3000);
+      running.unstall();
+      const end = await running.stop();
+      expect(end?.total?.sent).toBe(running.store.eventCount + running.store.lost);
+    }, 300_000);
+
+  // How soon is for the bench to say: an emulated node has stalls of its own.
+  test.each([
+    ['the link is cut', (running: NodeTrace) => running.cut()],
+    ...(whole ? [['standard input closes', (running: NodeTrace) => running.closeInput()] as const] : []),
+  ] as const)('nothing is left when %s', async (_name, end) => {
+    const clean = await leftovers(node);
+    const running = await trace(node, ['icmp']);
+    expect(await leftovers(node)).not.toBe(clean);
+    end(running);
+    await expect.poll(() => leftovers(node), { timeout: 60_000, interval: 200 }).toBe(clean);
+  });
+
+  if (whole)
+    test('nothing is left when the helper is killed while its hooks go away', async () => {
+      const clean = await leftovers(node);
+      const running = await trace(node, ['icmp'], first);
+      const [pid = 0] = await helpersRunning(node);
+      const { stdout } = await node.exec(
+        `kill -TERM ${pid}; until grep -q 1 /sys/kernel/rcu_expedited; do kill -0 ${pid} || exit; done; kill -KILL ${pid}; echo killed`,
+      );
+      expect(stdout).toBe('killed\n');
+      await running.closed;
+      await expect.poll(() => leftovers(node), { timeout: 60_000, interval: 200 }).toBe(clean);
+    });
+
+  test('a helper that hears no heartbeat ends by itself', async () => {
+    const clean = await leftovers(node);
+    const running = await trace(node, ['--heartbeat', '1', '--function', 'ip_rcv', 'icmp'], first);
+    await running.closed;
+    expect(running.store.end?.cause).toBe('heartbeat');
+    // The kernel frees what a map of programs held a moment after the process is gone.
+    await expect.poll(() => leftovers(node), { timeout: 60_000, interval: 200 }).toBe(clean);
+  });
+};

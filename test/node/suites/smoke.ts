@@ -1,0 +1,59 @@
+// The least that a kernel is held to with every change: a trace starts there, shows where a ping is dropped and what a tc program
+// returned, and leaves nothing.
+import { expect, test } from 'vitest';
+import { helperPath, leftovers, trace, traceDuring, trails } from '../tracing.ts';
+import type { Suite } from './index.ts';
+
+const few = ['ip_output', '__dev_queue_xmit', 'ip_rcv', 'ip_local_deliver', 'icmp_rcv'].flatMap((name) => [
+  '--function',
+  name,
+]);
+
+export const smoke: Suite = (kernel, booted) => {
+  test('--check passes', async () => {
+    const { code, stdout } = await booted().exec(`${helperPath} --check`);
+    expect(code, stdout).toBe(0);
+  });
+
+  test('a ping that nft drops ends at its place, with the reason where the kernel has reasons', async () => {
+    const node = booted();
+    await node.scenario('nft-drop', 'build', 'icmp');
+    const { store, end } = await traceDuring(node, [...few, 'icmp'], () =>
+      node.scenario('nft-drop', 'send', 'icmp', 2),
+    );
+    const drops = trails(store).flatMap((rows) => rows.flatMap(({ drop }) => (drop ? [drop] : [])));
+    expect(drops).toHaveLength(2);
+    for (const { reason, where } of drops) {
+      // From 5.17 on.
+      expect(reason).toBe(kernel === '5.10' ? 'no reason given' : 'NETFILTER_DROP');
+      expect(where).toMatch(/^(nf_hook_slow|nft_do_chain)\+0x/);
+    }
+    expect(trails(store)[0]?.map((row) => row.function)).toEqual(
+      expect.arrayContaining(['ip_output', 'ip_local_deliver']),
+    );
+    expect(end.total?.sent).toBe(store.eventCount + store.lost);
+  }, 60_000);
+
+  test('a tc program is told with its verdict', async () => {
+    const node = booted();
+    await node.scenario('tc', 'build', 'drop_icmp');
+    const { store } = await traceDuring(node, ['--programs-only', 'icmp'], () =>
+      node.scenario('tc', 'send', 'drop_icmp', 3),
+    );
+    const verdicts = trails(store)
+      .flat()
+      .filter((row) => row.function === 'trail_drop_icmp' && row.program?.kind === 'verdict')
+      .map(({ verdict }) => verdict);
+    expect(verdicts).toEqual(['TC_ACT_SHOT', 'TC_ACT_SHOT', 'TC_ACT_SHOT']);
+  }, 60_000);
+
+  test('nothing is left when the link is cut', async () => {
+    const node = booted();
+    await node.scenario('clean');
+    const clean = await leftovers(node);
+    const running = await trace(node, [...few, 'icmp']);
+    expect(await leftovers(node)).not.toBe(clean);
+    running.cut();
+    await expect.poll(() => leftovers(node), { timeout: 60_000 }).toBe(clean);
+  }, 60_000);
+};
