@@ -1,15 +1,20 @@
-// One vitest project a suite, so that `npm test` can run and report them one after the other.
+// Vitest projects: `unit`, `node`, `smokes` and `e2e` are of the gate (`npm test`), `kernels` is the matrix (`npm run test:kernels`),
+// `soak` what takes minutes (`npm run test:soak`), `accident` what a test of the runner runs.
 import { defineConfig } from 'vitest/config';
 
 /** VM and browser suites share one machine: one file at a time, and long limits because the VMs are emulated. */
-const oneAtATime = { fileParallelism: false, testTimeout: 120_000, hookTimeout: 300_000 };
+const oneAtATime = { fileParallelism: false, testTimeout: 240_000, hookTimeout: 300_000 };
 
 export default defineConfig({
   test: {
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 30_000 } },
-      { test: { name: 'node', include: ['test/node/**/*.test.ts'], ...oneAtATime } },
+      { test: { name: 'node', include: ['test/node/*.test.ts'], ...oneAtATime } },
+      { test: { name: 'smokes', include: ['test/node/smokes/*.test.ts'], ...oneAtATime } },
       { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...oneAtATime } },
+      { test: { name: 'kernels', include: ['test/node/kernels/*.test.ts'], ...oneAtATime } },
+      { test: { name: 'soak', include: ['test/node/soaks/*.soak.ts'], ...oneAtATime } },
+      { test: { name: 'accident', include: ['test/node/accident/*.test.ts'], ...oneAtATime } },
     ],
   },
 });

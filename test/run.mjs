@@ -1,82 +1,16 @@
-// `npm test [SUITE …] [-- FILTER]`: set-up, then every suite (or those named), then the totals on the last line.
-// FILTER picks tests by a part of their name, or files when it holds a slash. Exits with 1 when a test failed, a suite
-// crashed or ran nothing; with CI=true also when a test was skipped, because nothing of the mission may be skipped there.
-import { execFile, spawn } from 'node:child_process';
+// `npm test [SUITE …] [-- FILTER]`: set-up, then every suite of the gate (or those named), then the totals on the last line.
+// FILTER picks tests by a part of their name, or files when it holds a slash. A file of node, host or e2e tests that fails is run once
+// more, and is told under "retried" when it passes then. Exits with 1 when a test failed, a suite crashed or ran nothing; with CI=true
+// also when a test was skipped, because nothing of the mission may be skipped there.
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { failedOf, outcomeOf, passedOf, readOutcome, skippedOf, tryTwice } from './outcome.mjs';
+import { collect, stream } from './processes.mjs';
 import { SetupError, main, root, say, setup } from './setup/setup.mjs';
 import { makePackage } from './setup/package.mjs';
 
 const resultsDirectory = join(root, 'test-output', 'results');
 const inCI = process.env.CI === 'true' || process.env.CI === '1';
-
-/** A suite that hangs is ended after this; the longest takes a fraction of it. */
-const suiteLimitMs = 45 * 60_000;
-
-/** Groups of processes that we have started and that still run. */
-const running = new Set();
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
-  process.once(signal, async () => {
-    console.log(`packet-trail: ${signal}: ending what runs`);
-    await Promise.all([...running].map((pid) => endGroupGently(pid)));
-    process.exit(130);
-  });
-
-/** Lets a group clean up before it is killed. */
-async function endGroupGently(pid) {
-  endGroup(pid, 'SIGTERM');
-  const deadline = Date.now() + 15_000;
-  while (running.has(pid) && Date.now() < deadline) await delay(50);
-  endGroup(pid, 'SIGKILL');
-}
-
-function endGroup(pid, signal) {
-  try {
-    process.kill(-pid, signal);
-  } catch {
-    // Over already.
-  }
-}
-
-/** Runs a program with its output on ours; resolves with its exit code, undefined when it was killed. `onLine` sees each line of stdout. */
-function stream(program, args, { env = {}, onLine } = {}) {
-  return new Promise((resolve) => {
-    const child = spawn(program, args, {
-      cwd: root,
-      detached: true,
-      stdio: ['ignore', onLine === undefined ? 'inherit' : 'pipe', 'inherit'],
-      env: { ...process.env, ...env },
-    });
-    if (child.pid !== undefined) running.add(child.pid);
-    const limit = setTimeout(() => {
-      console.log(`packet-trail: ended after ${suiteLimitMs / 60_000} minutes: ${program} ${args.join(' ')}`);
-      void endGroupGently(child.pid);
-    }, suiteLimitMs);
-    let rest = '';
-    child.stdout?.setEncoding('utf8').on('data', (text) => {
-      process.stdout.write(text);
-      const lines = (rest + text).split('\n');
-      rest = lines.pop() ?? '';
-      lines.forEach((line) => onLine(line));
-    });
-    child.on('error', (error) => console.log(`packet-trail: ${program} could not be started: ${error.message}`));
-    child.on('close', (code) => {
-      clearTimeout(limit);
-      running.delete(child.pid);
-      resolve(code ?? undefined);
-    });
-  });
-}
-
-/** Runs a program to its end; resolves with whether it succeeded and all that it wrote. */
-function collect(program, args) {
-  return new Promise((resolve) => {
-    execFile(program, args, { cwd: root, maxBuffer: 64 << 20 }, (error, stdout, stderr) =>
-      resolve({ ok: error === null, output: `${stdout}${stderr}${error?.code === 'ENOENT' ? error.message : ''}` }),
-    );
-  });
-}
 
 const tool = (...path) => [process.execPath, join(root, 'node_modules', ...path)];
 
@@ -99,10 +33,11 @@ async function lint() {
   const [node, eslint] = tool('eslint', 'bin', 'eslint.js');
   const [, prettier] = tool('prettier', 'bin', 'prettier.cjs');
   const [, tsc] = tool('typescript', 'bin', 'tsc');
+  // The longest first.
   const checks = [
+    ['ESLint finds nothing', node, [eslint, '--max-warnings=0', '.']],
     ['TypeScript is sound: extension and tests', node, [tsc, '-p', '.']],
     ['TypeScript is sound: timeline', node, [tsc, '-p', 'webview']],
-    ['ESLint finds nothing', node, [eslint, '--max-warnings=0', '.']],
     ['Prettier would change nothing', node, [prettier, '--check', '--log-level=warn', '.']],
     ['clang-format would change nothing', 'make', ['-C', 'helper', '--no-print-directory', 'check-format']],
     ['shell scripts parse', 'bash', ['-c', 'for file; do bash -n "$file" || exit 1; done', 'bash', ...scripts]],
@@ -124,7 +59,7 @@ async function lint() {
     }
   };
   await Promise.all([work(), work()]);
-  return results;
+  return outcomeOf('lint', results);
 }
 
 /** The helper's own tests; `make test` prints their count. */
@@ -139,28 +74,68 @@ async function helper() {
       else results.failed.push(`${failed} of the helper's checks`);
     },
   });
-  return crashed(results, code, 'make -C helper test');
+  if (code !== 0 && results.failed.length === 0)
+    results.failed.push(`make -C helper test ended with ${code ?? 'a signal'}`);
+  return outcomeOf('helper', results);
 }
 
-/** One of vitest.config.ts' projects. */
-async function vitest(project, filter, env = {}) {
-  const args = ['run', '--project', project, '--reporter=verbose', '--reporter=./test/vitestResults.ts'];
+/** One of vitest.config.ts' projects, or some of its files. */
+async function vitest(project, filter, { env = {}, files = [] } = {}) {
+  const args = ['run', '--project', project, '--reporter=verbose', '--reporter=./test/vitestResults.ts', ...files];
   if (filter !== undefined) args.push(...(filter.includes('/') ? [filter] : ['-t', filter]), '--passWithNoTests');
-  const file = resultsFile(project);
+  const results = resultsFile(project);
   const [node, program] = tool('vitest', 'vitest.mjs');
-  const code = await stream(node, [program, ...args], { env: { PACKET_TRAIL_RESULTS: file, ...env } });
-  const results = readResults(file);
+  const code = await stream(node, [program, ...args], { env: { PACKET_TRAIL_RESULTS: results, ...env } });
+  const outcome = readOutcome(results, `vitest ${project}`, code);
+  if (filter === undefined) return outcome;
   // A name filter makes the others "skipped" without a reason.
-  if (filter !== undefined) results.skipped = results.skipped.filter(({ reason }) => reason !== '');
-  return crashed(results, code, `vitest ${project}`);
+  const asked = ({ skipped }) => skipped.filter(({ reason }) => reason !== '');
+  return { ...outcome, files: outcome.files.map((file) => ({ ...file, skipped: asked(file) })) };
 }
+
+/** The same, with a second try. */
+const vitestTwice = (project, filter, env) =>
+  tryTwice(
+    (files) => vitest(project, filter, { env, files }),
+    (what) => say(`${project}: ${what}`),
+  );
 
 /** The tests that run inside VS Code's extension host. */
-async function host(filter) {
-  const file = resultsFile('host');
-  const env = { PACKET_TRAIL_RESULTS: file, ...(filter === undefined ? {} : { PACKET_TRAIL_TEST_FILTER: filter }) };
-  const code = await stream(process.execPath, ['test/host/run.mjs'], { env });
-  return crashed(readResults(file), code, 'extension-host tests');
+const host = (filter) =>
+  tryTwice(
+    async () => {
+      const results = resultsFile('host');
+      const env = { PACKET_TRAIL_RESULTS: results, ...(filter !== undefined && { PACKET_TRAIL_TEST_FILTER: filter }) };
+      const code = await stream(process.execPath, ['test/host/run.mjs'], { env });
+      return readOutcome(results, 'extension-host tests', code);
+    },
+    (what) => say(`host: ${what}`),
+  );
+
+/** The bench in short: that it runs, and gives the rows it promises. */
+async function bench() {
+  const file = join(resultsDirectory, 'bench.json');
+  rmSync(file, { force: true });
+  const code = await stream(process.execPath, ['--import', 'tsx', 'test/bench/bench.ts', '--quick', '--json', file]);
+  const failed =
+    code === 0 ? wrongRows(JSON.parse(readFileSync(file, 'utf8'))) : [`bench --quick ended with ${code ?? 'a signal'}`];
+  return outcomeOf('bench', { passed: failed.length === 0 ? 1 : 0, failed });
+}
+
+/** What is wrong with a quick run's rows; each kind of figure is there, and has a value. */
+function wrongRows(rows) {
+  const kinds = [
+    'decoder',
+    'start to first event',
+    'BPF time per non-matching hit',
+    'BPF time per matching hit',
+    'peak RSS',
+  ];
+  kinds.push('flood of 300 pings: events received', 'idle CPU', 'stop to no probe left');
+  const missing = kinds.filter((kind) => !rows.some(({ figure }) => figure === kind)).map((kind) => `no row "${kind}"`);
+  const shape = 'figure,kernel,unit,ours,peer,ratio';
+  const odd = rows.filter((row) => Object.keys(row).join() !== shape || !Number.isFinite(row.ours));
+  return [...missing, ...odd.map((row) => `not a row of ${shape}: ${JSON.stringify(row)}`)];
 }
 
 function resultsFile(suite) {
@@ -169,36 +144,31 @@ function resultsFile(suite) {
   return file;
 }
 
-function readResults(file) {
-  try {
-    return JSON.parse(readFileSync(file, 'utf8'));
-  } catch {
-    // The suite ended before it could write; its exit code tells.
-    return { passed: 0, failed: [], skipped: [] };
-  }
-}
-
-/** A suite that ends badly without a failed test has failed, too. */
-function crashed(results, code, what) {
-  if (code === 0 || results.failed.length > 0) return results;
-  return { ...results, failed: [`${what} ended with ${code ?? 'a signal'}`] };
-}
-
-/** In the order that tells soonest what is wrong. */
-const suites = {
-  lint,
-  helper,
-  unit: (filter) => vitest('unit', filter),
-  host,
-  node: (filter) => vitest('node', filter),
-  e2e: async (filter) =>
+/** The gate, in the order that tells soonest what is wrong; each with the seconds it may take on two cores with warm caches. */
+const gate = {
+  lint: { run: lint, budget: 30 },
+  helper: { run: helper, budget: 10 },
+  unit: { run: (filter) => vitest('unit', filter), budget: 45 },
+  host: { run: host, budget: 50 },
+  node: { run: (filter) => vitestTwice('node', filter), budget: 480 },
+  smokes: { run: (filter) => vitestTwice('smokes', filter), budget: 120 },
+  e2e: {
     // As a person installs it: from the package.
-    vitest('e2e', filter, { PACKET_TRAIL_VSIX: await makePackage(join(root, 'build')) }),
+    run: async (filter) => vitestTwice('e2e', filter, { PACKET_TRAIL_VSIX: await makePackage(join(root, 'build')) }),
+    budget: 110,
+  },
+  bench: { run: bench, budget: 60 },
 };
 
-function seconds(since) {
-  return `${((Date.now() - since) / 1000).toFixed(1)} s`;
-}
+/** Run when named only. */
+const suites = {
+  ...gate,
+  soak: { run: (filter) => vitest('soak', filter), budget: 600 },
+  // What test/node/accident.test.ts runs.
+  accident: { run: () => vitestTwice('accident'), budget: 60 },
+};
+
+const seconds = (since) => `${((Date.now() - since) / 1000).toFixed(1)} s`;
 
 await main(async () => {
   const words = process.argv.slice(2);
@@ -208,7 +178,7 @@ await main(async () => {
   if (filter !== undefined && names.length === 0)
     throw new SetupError(`"${filter}" is no suite: use ${Object.keys(suites).join(', ')}, or SUITE -- FILTER.`);
 
-  const chosen = names.length === 0 ? Object.keys(suites) : names;
+  const chosen = names.length === 0 ? Object.keys(gate) : names;
   try {
     // Linting and unit tests need no build.
     await setup(chosen.every((name) => name === 'lint' || name === 'unit') ? ['packages', 'modules'] : ['build']);
@@ -218,26 +188,31 @@ await main(async () => {
     return;
   }
   mkdirSync(resultsDirectory, { recursive: true });
-  const total = { passed: 0, failed: [], skipped: [] };
+  const total = { passed: 0, failed: [], skipped: [], retried: [], over: [] };
   const table = [];
   for (const name of chosen) {
     say(`${name}: running`);
     const begun = Date.now();
-    const { passed, failed, skipped } = await suites[name](filter).catch((error) => {
+    const outcome = await suites[name].run(filter).catch((error) => {
       console.log(String(error instanceof SetupError ? error.message : error.stack));
-      return { passed: 0, failed: [error.message], skipped: [] };
+      return outcomeOf(name, { failed: [error.message] });
     });
+    const [passed, failed, skipped] = [passedOf(outcome), failedOf(outcome), skippedOf(outcome)];
     if (passed + failed.length + skipped.length === 0 && filter === undefined) failed.push('no test was run');
-    table.push(
-      `${name.padEnd(8)} ${passed} passed, ${failed.length} failed, ${skipped.length} skipped, ${seconds(begun)}`,
-    );
+    const { budget } = suites[name];
+    const counts = `${passed} passed, ${failed.length} failed, ${skipped.length} skipped`;
+    table.push(`${name.padEnd(8)} ${counts}, ${seconds(begun)} of ${budget} s`);
+    if (Date.now() - begun > budget * 1000) total.over.push(`${name}: ${seconds(begun)} of ${budget} s`);
     total.passed += passed;
     total.failed.push(...failed.map((test) => `${name}: ${test}`));
     total.skipped.push(...skipped.map((test) => ({ ...test, name: `${name}: ${test.name}` })));
+    total.retried.push(...outcome.retried.map((why) => `${name}: ${why}`));
   }
 
   console.log('');
   for (const line of table) console.log(line);
+  for (const line of total.over) console.log(`over budget: ${line}`);
+  for (const line of total.retried) console.log(`retried: ${line}`);
   // A skip without a reason hides something; in CI any skip does. Both count as failed.
   const allowed = total.skipped.filter(({ reason }) => reason !== '' && !inCI);
   for (const { name, reason } of total.skipped) console.log(`skipped: ${name}: ${reason || 'no reason given'}`);
