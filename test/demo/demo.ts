@@ -1,6 +1,6 @@
 // The demo behind `npm start`: a node with traffic, the source of its kernel, and VS Code in the browser set up for both.
 // Usage: demo.ts EXTENSION.vsix [--port N]
-import { mkdir, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type VSCodeServer, startVSCodeServer } from '../e2e/vscodeServer.ts';
@@ -11,16 +11,20 @@ import { type Kernel, type TestNode, bootNode } from '../node/vm.ts';
 
 const kernel: Kernel = '6.12';
 
+/** What VS Code knows the node by. */
+const nodeName = 'demo-node';
+
 const welcome = `# Packet Trail demo
 
 1. Press \`Ctrl+Shift+P\` (or \`F1\`) and run **Packet Trail: Start Trace**.
-2. Pick the node **packet-trail-${kernel}**: a virtual machine with a stock Debian kernel, on this computer.
+2. Pick the node **${nodeName}**: a virtual machine with a stock Debian kernel, on this computer.
 3. Type the filter \`tcp port 8080\` and press Enter. The timeline opens and fills: each lane is a packet.
 4. A red cross is a drop. Click its packet: the list beside it shows the packet's way, and why and where it ended.
 5. Press Enter on a hop, or click its function: the kernel's source opens at the definition.
 6. Run **Packet Trail: Save Trace As…** to keep the trace in this folder; it opens again with a click.
 
-More traffic to look for: \`icmp\` is answered after a tc program marked it, \`tcp port 80\` passes a NAT.
+More traffic to look for: \`icmp\` passes a tc program, whose source is in this folder, and is answered; \`tcp port 80\`
+passes a NAT.
 `;
 
 const started = Date.now();
@@ -35,7 +39,29 @@ async function makeWorkspace(): Promise<string> {
   await mkdir(folder, { recursive: true });
   // VS Code shows a folder's README when it opens.
   await writeFile(join(folder, 'README.md'), welcome);
+  // The tc program that the demo's pings meet: a hop on it opens its source here.
+  const programs = join(folder, 'programs');
+  await mkdir(programs, { recursive: true });
+  await copyFile(join(import.meta.dirname, '../node/programs/tc.bpf.c'), join(programs, 'tc.bpf.c'));
   return folder;
+}
+
+/** One host for one node; the node's own configuration lists the accounts that tests sign in to as well. */
+async function writeSshConfig(node: TestNode): Promise<string> {
+  const path = join(cacheDirectory(), 'demo', 'ssh_config');
+  const lines = [
+    `Host ${nodeName}`,
+    `  HostName ${node.host}`,
+    `  Port ${node.port}`,
+    '  User root',
+    `  IdentityFile ${node.keyFile}`,
+    '  IdentitiesOnly yes',
+    `  UserKnownHostsFile ${node.knownHostsFile}`,
+    '  GlobalKnownHostsFile /dev/null',
+    '',
+  ];
+  await writeFile(path, lines.join('\n'));
+  return path;
 }
 
 function printBox(lines: readonly string[]): void {
@@ -66,11 +92,14 @@ async function demo(extension: string, port: number | undefined, signal: AbortSi
       makeWorkspace(),
       installVSCode((line) => say(`VS Code: ${line}`)),
     ]);
+    const sshConfigFile = await writeSshConfig(running);
     server = await startVSCodeServer({
       extensions: [extension],
+      // Kept: traces that were not saved, the index of the kernel's source, and what the person has set up.
+      dataDirectory: join(cacheDirectory(), 'demo', 'vscode'),
       settings: {
         'packetTrail.kernelSource': source,
-        'packetTrail.sshConfigFile': running.sshConfigFile,
+        'packetTrail.sshConfigFile': sshConfigFile,
         'workbench.startupEditor': 'readme',
       },
       progress: (line) => say(`VS Code: ${line}`),
@@ -81,8 +110,8 @@ async function demo(extension: string, port: number | undefined, signal: AbortSi
       '',
       `    ${server.url(folder)}`,
       '',
-      `Node to trace:  packet-trail-${kernel} (Linux ${running.release})`,
-      `Its shell:      ssh -F ${running.sshConfigFile} packet-trail-${kernel}`,
+      `Node to trace:  ${nodeName} (Linux ${running.release})`,
+      `Its shell:      ssh -F ${sshConfigFile} ${nodeName}`,
       'Stop:           Ctrl+C',
     ]);
     const aborted = new Promise<undefined>((resolve) => {

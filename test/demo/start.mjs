@@ -2,20 +2,18 @@
 // kernel's source. Plain Node.js: it makes ready what the rest (demo.ts) needs.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { main, root, say, setup } from '../setup/setup.mjs';
+import { main, root, say } from '../setup/setup.mjs';
 import { makePackage } from '../setup/package.mjs';
 
 await main(async () => {
   say('Packet Trail demo: set-up; the first time takes some minutes');
-  await setup();
   const file = await makePackage(join(root, 'build'));
   const child = spawn(process.execPath, ['--import', 'tsx', 'test/demo/demo.ts', file, ...process.argv.slice(2)], {
     cwd: root,
     stdio: 'inherit',
   });
-  // Ctrl+C reaches the child by itself, and so do we wait for its end; other signals are passed on.
-  process.on('SIGINT', () => undefined);
-  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  // Whoever asks us to end asks the child, whose end we wait for. A terminal's Ctrl+C reaches it twice, which does no harm.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   process.exitCode = await new Promise((resolve) => {
     child.on('error', () => resolve(1));
     child.on('close', (code) => resolve(code ?? 1));

@@ -1,93 +1,63 @@
-// The independent record: which functions a packet passed as the node's own kernel tells it, by ftrace's kprobe events.
+// The independent record: which functions a packet passed as another tool, pwru, saw it in the node's own kernel.
 import type { TestNode } from '../node/vm.ts';
+import { quote } from '../node/tracing.ts';
 
-/**
- * Functions that a ping's skb passes from the socket over a veth pair to the input hook, with the position of the skb
- * among their arguments (Linux 6.12). Those that a kernel doesn't have are left out of the record.
- */
-const functions: Readonly<Record<string, number>> = {
-  ip_send_skb: 2,
-  __ip_local_out: 3,
-  ip_local_out: 3,
-  ip_output: 3,
-  ip_finish_output: 3,
-  ip_finish_output2: 3,
-  neigh_resolve_output: 2,
-  __dev_queue_xmit: 1,
-  validate_xmit_skb: 1,
-  netif_skb_features: 1,
-  dev_hard_start_xmit: 1,
-  veth_xmit: 1,
-  eth_type_trans: 1,
-  __netif_rx: 1,
-  netif_rx_internal: 1,
-  enqueue_to_backlog: 1,
-  __netif_receive_skb: 1,
-  __netif_receive_skb_one_core: 1,
-  ip_rcv: 1,
-  ip_local_deliver: 1,
-  nf_hook_slow: 1,
-  icmp_rcv: 1,
-  sk_skb_reason_drop: 2,
-  kfree_skb_reason: 1,
-};
+/** What pwru sees of a packet after our trail has ended with the packet's last hop: the freeing of its memory. */
+const afterTheEnd: ReadonlySet<string> = new Set(['skb_release_data', 'skb_free_head', 'kfree_skbmem']);
 
-/** Where a packet that a socket sends is seen first. */
-const sending = new Set(['ip_send_skb', '__ip_local_out']);
-
-const tracing = '/sys/kernel/tracing';
-
-/** ftrace as set up by {@link recordFunctions}. */
+/** pwru at work beside us. */
 export interface FunctionRecord {
-  /** Functions that could be recorded. */
+  /** The functions that it hooks. */
   readonly functions: ReadonlySet<string>;
-  /** Functions that the first packet that this task (a comm) sent went through, in the kernel's order, up to the skb's end. */
-  read(task: string): Promise<readonly string[]>;
+  /**
+   * The functions that each packet went through, in the kernel's order, up to the packet's end as we understand it: packets
+   * that were freed, in the order of their first hop. The address of one skb may be used again by another.
+   */
+  packets(): readonly (readonly string[])[];
   /** Takes every probe of the record away. */
   stop(): Promise<void>;
 }
 
-/** Starts the record in the node. */
-export async function recordFunctions(node: TestNode): Promise<FunctionRecord> {
-  const define = Object.entries(functions)
-    .map(([name, skb]) => `echo 'p:packet_trail_record/${name} ${name} skb=$arg${skb}:x64' >>kprobe_events 2>/dev/null`)
-    .join('\n');
-  const { stdout } = await inTracing(
-    node,
-    `echo 0 >tracing_on; echo >trace; echo 4096 >buffer_size_kb
-${define}
-echo 1 >events/packet_trail_record/enable
-echo 1 >tracing_on
-ls events/packet_trail_record`,
-  );
-  const recorded = new Set(stdout.split('\n').filter((name) => name in functions));
-  return {
-    functions: recorded,
-    read: async (task) => {
-      const text = (await inTracing(node, 'cat trace')).stdout;
-      // "            ping-412     [001] ..s2.    31.402113: ip_rcv: (ip_rcv+0x4/0x50) skb=0xffff8b1d4138f400"; 4: behind endbr64
-      const line = /^ *(\S+)-\d+ .*: (\w+): \(\w+\+0x[04]\/.*\) skb=(0x[0-9a-f]+)/gm;
-      const hits = [...text.matchAll(line)].map(([, comm = '', name = '', skb = '']) => ({ comm, name, skb }));
-      // The task also frees skbs of its netlink talk; a packet of its own begins where it is sent.
-      const born = hits.findIndex(({ comm, name }) => comm === task && sending.has(name));
-      if (born === -1) throw new Error(`ftrace recorded no packet that ${task} sent:\n${text.slice(0, 2000)}`);
-      const own = hits.slice(born).filter(({ skb }) => skb === hits[born]?.skb);
-      // The address may be used again by another packet.
-      const died = own.findIndex(({ name }) => name === 'sk_skb_reason_drop' || name === 'kfree_skb_reason');
-      return own.slice(0, died === -1 ? undefined : died + 1).map(({ name }) => name);
-    },
-    stop: async () => {
-      await inTracing(
-        node,
-        'echo 0 >tracing_on; echo 0 >events/packet_trail_record/enable; echo >kprobe_events; echo >trace',
-      );
-    },
+/** Starts pwru in the node for packets that match the filter, and resolves when it has attached. Nobody else may trace there yet. */
+export async function recordFunctions(node: TestNode, filter: string): Promise<FunctionRecord> {
+  // It ends with our end of its input, however this process ends.
+  const script = `pwru --backend kprobe-multi --output-tuple ${quote(filter)} </dev/null & pwru=$!; cat >/dev/null; kill $pwru; wait $pwru`;
+  const child = node.spawn(script);
+  let output = '';
+  let said = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+  const closed = new Promise<void>((resolve) => child.on('close', () => resolve()));
+  const stop = async (): Promise<void> => {
+    child.stdin.end();
+    await closed;
   };
+  const listening = new Promise<boolean>((resolve) =>
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said = (said + text).slice(-4000);
+      if (/listening for events/i.test(said)) resolve(true);
+    }),
+  );
+  if (!(await Promise.race([listening, closed.then(() => false)])))
+    throw new Error(`pwru did not start: ${said.trim()}`);
+  // "ip_rcv (1) R …", "veth_xmit [veth] (1) …"
+  const { stdout } = await node.exec('cut -d " " -f 1 /sys/kernel/tracing/enabled_functions');
+  return { functions: new Set(stdout.trim().split('\n')), packets: () => packetsOf(output), stop };
 }
 
-async function inTracing(node: TestNode, script: string): Promise<{ readonly stdout: string }> {
-  const mount = `[ -e ${tracing}/trace ] || mount -t tracefs nodev ${tracing} || exit 1; cd ${tracing} || exit 1`;
-  const result = await node.exec(`${mount}\n${script}\n:`);
-  if (result.code !== 0) throw new Error(`ftrace in the node: ${result.stderr.trim() || `exit status ${result.code}`}`);
-  return result;
+function packetsOf(output: string): readonly (readonly string[])[] {
+  const alive = new Map<string, string[]>();
+  const packets: string[][] = [];
+  // "0xff1ccfd0c1e8c600  0  [ping(546)]  ip_rcv 10.77.0.1:0->10.77.0.2:0(icmp)"
+  for (const [, skb = '', name = ''] of output.matchAll(/^(0x[0-9a-f]+) +\d+ +\S+ +(\S+) /gm)) {
+    let packet = alive.get(skb);
+    if (packet === undefined) {
+      packet = [];
+      packets.push(packet);
+      alive.set(skb, packet);
+    }
+    if (!afterTheEnd.has(name)) packet.push(name);
+    if (name === 'kfree_skbmem') alive.delete(skb);
+  }
+  const underWay = new Set(alive.values());
+  return packets.filter((packet) => !underWay.has(packet));
 }

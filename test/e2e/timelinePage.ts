@@ -46,14 +46,23 @@ export class TimelinePage {
     }
   }
 
-  /** Clicks a packet's name and waits until its whole trail is there. */
+  /** Clicks a packet's name and returns its whole trail, which the page loads as it is looked at. */
   async selectPacket(lane: Lane): Promise<readonly TrailRow[]> {
     const frame = await this.workbench.webview('#timeline');
     await frame.locator('.labels .label', { has: frame.getByText(`#${lane.id}`, { exact: true }) }).click();
-    const { trail } = await this.until(
-      `the trail of packet ${lane.id}`,
-      (model) => model.selectedLane?.id === lane.id && model.trailTotal > 0 && model.trail.length === model.trailTotal,
-    );
+    const selected = (model: TimelineModel): boolean => model.selectedLane?.id === lane.id && model.trail.length > 0;
+    let { trail, trailTotal } = await this.until(`the trail of packet ${lane.id}`, selected);
+    if (trail.length < trailTotal) {
+      await frame.locator('.trail-grid').focus();
+      for (const key of ['End', ...Array<string>(100).fill('PageUp')]) {
+        await this.workbench.page.keyboard.press(key);
+        ({ trail, trailTotal } = await this.until(`the trail of packet ${lane.id}`, selected));
+        if (trail.length === trailTotal) break;
+      }
+      await this.workbench.page.keyboard.press('Home');
+    }
+    if (trail.length < trailTotal)
+      throw new Error(`of ${trailTotal} hops of packet ${lane.id} only ${trail.length} show`);
     return trail;
   }
 

@@ -105,7 +105,8 @@ async function launch(
       await writeFile(file, `${JSON.stringify(settings, undefined, 2)}\n`);
     }
   };
-  await writeSettings({ ...baseSettings, ...options.settings });
+  // What a person has set in kept data stays.
+  await writeSettings({ ...baseSettings, ...(await readSettings(settingsFile)), ...options.settings });
 
   const common = [
     install.serverMain,
@@ -176,8 +177,7 @@ async function launch(
     logs: () => readLogs(join(data, 'data', 'logs')),
     configure: async (changes) => {
       // Read anew: the window writes this file too.
-      const current = JSON.parse(await readFile(settingsFile, 'utf8')) as Record<string, unknown>;
-      await writeSettings({ ...current, ...changes });
+      await writeSettings({ ...(await readSettings(settingsFile)), ...changes });
     },
     url: (folder, payload) => {
       const url = new URL(`http://${authority}/`);
@@ -188,6 +188,15 @@ async function launch(
     failed: ended.then((error) => (stopping ? new Promise<never>(() => undefined) : error)),
     stop,
   };
+}
+
+/** Settings as VS Code keeps them; none when there is no such file, or when a person left it half edited or with comments. */
+async function readSettings(file: string): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
 }
 
 function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {

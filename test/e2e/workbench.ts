@@ -18,7 +18,7 @@ const themes = {
 export type ThemeKind = keyof typeof themes;
 
 export interface WorkbenchOptions {
-  readonly server: VSCodeServer;
+  readonly server: Pick<VSCodeServer, 'url'>;
   /** Absolute path of the folder to open; none leaves the window empty. */
   readonly folder?: string;
   /** Where screenshots go; `test-output/screenshots` when left out. */
@@ -145,31 +145,38 @@ export class Workbench {
     await this.dismiss();
   }
 
-  /** Opens the palette on a command. Its list is made when it opens, so it is opened anew until the command is enabled. */
+  /**
+   * Opens the palette on a command. Its list is made when it opens, and an editor or view that opens late closes it, so it is
+   * opened anew until it offers the command, enabled.
+   */
   private async offer(label: string): Promise<Locator> {
     const deadline = Date.now() + (this.options.timeoutMs ?? 30_000);
     for (;;) {
-      await this.openPalette(label);
+      await this.page.keyboard.press('F1');
       const row = this.row(label).first();
-      const found = await row.waitFor({ timeout: 2000 }).then(
-        () => true,
-        () => false,
-      );
-      if (found) return row;
-      await this.dismiss();
+      try {
+        await this.quickInputBox.fill(`>${label}`, { timeout: 3000 });
+        await row.waitFor({ timeout: 2000 });
+        return row;
+      } catch {
+        await this.dismiss();
+      }
       if (Date.now() > deadline) throw new Error(`the palette does not offer "${label}"`);
     }
   }
 
-  private async openPalette(text: string): Promise<void> {
-    await this.page.keyboard.press('F1');
-    await this.quickInputBox.waitFor();
-    await this.quickInputBox.fill(`>${text}`);
-  }
-
   /** Runs a command by the label that the palette shows for it ("Packet Trail: Start Trace"). */
   async runCommand(label: string): Promise<void> {
-    await (await this.offer(label)).click();
+    for (let tries = 1; ; tries += 1) {
+      const row = await this.offer(label);
+      try {
+        await row.click({ timeout: 5000 });
+        break;
+      } catch (error) {
+        // As above, the palette may close in between.
+        if (tries === 3 || (await row.isVisible())) throw error;
+      }
+    }
     // The palette is over when it is hidden, or shows what the command asks.
     await this.page.waitForFunction((text) => {
       const widget = document.querySelector<HTMLElement>('.quick-input-widget');
@@ -201,7 +208,9 @@ export class Workbench {
   /** Labels that the open pick offers now. */
   async picks(): Promise<readonly string[]> {
     await this.quickInput.locator('.monaco-list-row').first().waitFor();
-    return this.quickInput.locator('.monaco-list-row .label-name').allTextContents();
+    const labels = await this.quickInput.locator('.monaco-list-row .label-name').allTextContents();
+    // An icon stands before the text as a space.
+    return labels.map((label) => label.trim());
   }
 
   /** Writes into the open quick input without accepting it. */
@@ -217,6 +226,20 @@ export class Workbench {
     await this.page.keyboard.press('Enter');
   }
 
+  /** Waits until a quick input with this title is open. */
+  async quickInputTitle(title: RegExp): Promise<void> {
+    await this.quickInput.locator('.quick-input-title', { hasText: title }).waitFor();
+  }
+
+  /** Waits until no quick input is open, or it has another question: its box is empty. */
+  async quickInputGone(): Promise<void> {
+    await this.page.waitForFunction(() => {
+      const widget = document.querySelector<HTMLElement>('.quick-input-widget');
+      const shown = widget !== null && widget.style.display !== 'none';
+      return !shown || widget.querySelector<HTMLInputElement>('.quick-input-box input')?.value === '';
+    });
+  }
+
   /** Waits until the open quick input shows a message that matches, such as why an input is refused. */
   async quickInputMessage(expected: RegExp): Promise<string> {
     const message = this.quickInput.locator('.quick-input-message', { hasText: expected });
@@ -230,23 +253,33 @@ export class Workbench {
     await this.page.locator('.quick-input-widget').waitFor({ state: 'hidden' });
   }
 
-  /** Answers VS Code's file dialog, which is a path box in the browser, and its question about an existing file with yes. */
+  /** Answers VS Code's file dialog, which is a path box in the browser, with a new file's path. */
   async enterPath(path: string): Promise<void> {
     await this.quickInputBox.waitFor();
+    // Until its own proposal stands there, its file name selected, the dialog may still put that over what was typed.
+    await this.page.waitForFunction(() => {
+      const box = document.querySelector<HTMLInputElement>('.quick-input-widget input');
+      return box?.value.endsWith('.pkttrail') === true && box.selectionStart !== box.selectionEnd;
+    });
     const settled = (): Promise<unknown> =>
-      // The dialog looks a path up first, its own proposal, too; OK acts on what it has found by then.
+      // The dialog looks a path up first; OK acts on what it has found by then.
       this.page.waitForFunction(() => {
         const box = document.querySelector<HTMLInputElement>('.quick-input-widget input');
         const busy = document.querySelector('.quick-input-widget .quick-input-progress.active');
         return box?.value.startsWith('/') === true && busy === null;
       });
-    await settled();
-    // Its proposal may still come in over what was typed.
-    while ((await this.quickInputBox.inputValue()) !== path) {
-      await this.quickInputBox.fill(path);
-      await settled();
-    }
-    await this.quickInput.locator('.quick-input-action .monaco-button', { hasText: /^OK$/ }).first().click();
+    const accepted = (): Promise<boolean> =>
+      this.quickInputBox.waitFor({ state: 'hidden', timeout: 5000 }).then(
+        () => true,
+        () => false,
+      );
+    do {
+      while ((await this.quickInputBox.inputValue()) !== path) {
+        await this.quickInputBox.fill(path);
+        await settled();
+      }
+      await this.quickInput.locator('.quick-input-action .monaco-button', { hasText: /^OK$/ }).first().click();
+    } while (!(await accepted()));
   }
 
   // Notifications, dialogs, status bar
@@ -312,17 +345,53 @@ export class Workbench {
     await this.page.locator('.part.statusbar .statusbar-item', { hasText: text }).first().locator('a').first().click();
   }
 
+  /** Closes every notification that is on screen. */
+  async clearNotifications(): Promise<void> {
+    await this.runCommand('Notifications: Clear All Notifications');
+    await this.page.locator('.notifications-toasts .notification-list-item').first().waitFor({ state: 'detached' });
+  }
+
+  // Side bar
+
+  /** Shows a view container by its name in the activity bar. */
+  async openContainer(name: string): Promise<void> {
+    const tab = this.page.locator(`.activitybar .action-item:has(a[aria-label^="${name}"])`);
+    if (
+      (await tab.getAttribute('aria-expanded')) !== 'true' &&
+      !((await tab.getAttribute('class')) ?? '').includes('checked')
+    )
+      await tab.locator('a').click();
+    await this.page.locator('.sidebar .composite.title', { hasText: new RegExp(name, 'i') }).waitFor();
+  }
+
+  /** A row of the side bar's trees by its label. */
+  treeRow(label: string | RegExp): Locator {
+    return this.page
+      .locator('.sidebar .monaco-list-row')
+      .filter({
+        has: this.page.locator('.label-name', { hasText: typeof label === 'string' ? exactly(label) : label }),
+      })
+      .first();
+  }
+
   // Editors
 
-  /** Opens a file of the folder by its name, through quick open. */
+  /** Opens a file of the folder by its name, through quick open, which finds a new file only when it is opened anew. */
   async openFile(name: string): Promise<void> {
-    await this.page.keyboard.press('Control+P');
-    await this.quickInputBox.waitFor();
-    await this.quickInputBox.fill(name);
-    await this.row(name.slice(name.lastIndexOf('/') + 1))
-      .first()
-      .click();
-    await this.tab(name.slice(name.lastIndexOf('/') + 1));
+    const base = name.slice(name.lastIndexOf('/') + 1);
+    const deadline = Date.now() + (this.options.timeoutMs ?? 30_000);
+    for (;;) {
+      await this.page.keyboard.press('Control+P');
+      try {
+        await this.quickInputBox.fill(name, { timeout: 3000 });
+        await this.row(base).first().click({ timeout: 3000 });
+        break;
+      } catch (error) {
+        if (Date.now() > deadline) throw error;
+        await this.dismiss();
+      }
+    }
+    await this.tab(base);
   }
 
   /** Waits until a tab with this title is the active one. */
