@@ -245,7 +245,7 @@ describe('Packet Trail in VS Code', () => {
       (await readTrace(memoryBytes(whole.subarray(0, size)))).store.eventCount;
     const all = await eventsIn(whole.length);
     let size = whole.length;
-    while ((await eventsIn(size)) === all) size -= 64;
+    while ((await eventsIn(size)) === all) size -= 2048;
     await writeFile(inFolder('cut.pkttrail'), whole.subarray(0, size));
     await workbench.openFile('cut.pkttrail');
     const { summary } = await timeline.until('the cut trace', (model) => model.summary?.title === 'cut.pkttrail');
