@@ -13,7 +13,7 @@ export default defineConfig({
       { test: { name: 'smokes', include: ['test/node/smokes/*.test.ts'], ...oneAtATime } },
       { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...oneAtATime } },
       { test: { name: 'kernels', include: ['test/node/kernels/*.test.ts'], ...oneAtATime } },
-      { test: { name: 'soak', include: ['test/node/soaks/*.soak.ts'], ...oneAtATime } },
+      { test: { name: 'soak', include: ['test/**/*.soak.ts'], ...oneAtATime } },
       { test: { name: 'accident', include: ['test/node/accident/*.test.ts'], ...oneAtATime } },
     ],
   },

@@ -163,8 +163,8 @@ const gate = {
 /** Run when named only. */
 const suites = {
   ...gate,
-  soak: { run: (filter) => vitest('soak', filter), budget: 600 },
-  // What test/node/accident.test.ts runs.
+  soak: { run: (filter) => vitest('soak', filter), budget: 900 },
+  // What test/node/soaks/accident.soak.ts runs.
   accident: { run: () => vitestTwice('accident'), budget: 60 },
 };
 

@@ -1,48 +1,21 @@
 // A person's way through Packet Trail in a real VS Code, against a real kernel over real SSH: from the palette to a dropped
 // packet's trail, to the source line, to the saved file and back, and past everything that can be wrong on the way.
 // Each step leaves a picture in test-output/screenshots.
-import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Lane, TrailRow } from '../../extension/protocol/timeline.ts';
 import { memoryBytes, readTrace } from '../../extension/trace/reader.ts';
-import { networkSource } from '../node/kernelSource.ts';
 import { withSmallDisk } from '../node/smallDisk.ts';
-import { type TestNode, bootNode } from '../node/vm.ts';
-import { extensionPackage } from './extensionPackage.ts';
+import type { TestNode } from '../node/vm.ts';
+import { connect, droppingNode, dropOf, host, openVSCode, ping } from './journey.ts';
 import { type FunctionRecord, recordFunctions } from './kernelRecord.ts';
-import { type TimelineModel, TimelinePage } from './timelinePage.ts';
-import { type VSCodeServer, startVSCodeServer } from './vscodeServer.ts';
-import { Workbench } from './workbench.ts';
+import type { TimelineModel, TimelinePage } from './timelinePage.ts';
+import type { VSCodeServer } from './vscodeServer.ts';
+import type { Workbench } from './workbench.ts';
 
-const host = 'packet-trail-6.12';
 const filter = '(icmp or tcp port 8080) and host 10.77.0.2';
-
-/** Two namespaces, a veth pair between them, and an nft rule that drops pings and connections to port 8080 on their way in. */
-const network = `
-set -e
-ip netns add sender
-ip netns add receiver
-ip link add to-receiver netns sender type veth peer name to-sender netns receiver
-ip -n sender addr add 10.77.0.1/24 dev to-receiver
-ip -n receiver addr add 10.77.0.2/24 dev to-sender
-ip -n sender link set to-receiver up
-ip -n receiver link set to-sender up
-ip netns exec receiver nft -f - <<END
-table ip guard {
-  chain in {
-    type filter hook input priority 0; policy accept;
-    icmp type echo-request counter drop
-    tcp dport 8080 counter drop
-  }
-}
-END
-`;
-const ping = 'ip netns exec sender ping -c 1 -W 1 10.77.0.2; true';
-const connect = 'ip netns exec sender socat -u /dev/null TCP:10.77.0.2:8080,connect-timeout=0.3; true';
 
 describe('Packet Trail in VS Code', () => {
   let folder: string;
@@ -57,36 +30,16 @@ describe('Packet Trail in VS Code', () => {
   const stops: (() => Promise<void>)[] = [];
   const inFolder = (name: string): string => join(folder, 'workspace', name);
 
-  const startVSCode = async (): Promise<void> => {
-    server = await startVSCodeServer({
-      extensions: [await extensionPackage()],
-      dataDirectory: join(folder, 'vscode'),
-      settings: {
-        'packetTrail.sshConfigFile': join(folder, 'ssh_config'),
-        'packetTrail.kernelSource': await networkSource('6.12', (line) => console.log(line)),
-      },
-    });
-    workbench = await Workbench.open({ server, folder: join(folder, 'workspace') });
-    timeline = new TimelinePage(workbench);
-  };
-  const stopVSCode = async (): Promise<void> => {
-    await workbench.close();
-    await server.stop();
-  };
-
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'packet-trail-e2e-'));
     stops.push(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
-    await mkdir(join(folder, 'workspace'));
-    node = await bootNode({ kernel: '6.12' });
+    node = await droppingNode();
     stops.push(() => node.stop());
-    const { code, stderr } = await node.exec(network);
-    if (code !== 0) throw new Error(`the node's namespaces could not be made: ${stderr}`);
     record = await recordFunctions(node, 'icmp and host 10.77.0.2');
     stops.push(() => record.stop());
-    await writeFile(join(folder, 'ssh_config'), await sshConfig(node, folder));
-    await startVSCode();
-    stops.push(stopVSCode);
+    const opened = await openVSCode(folder, node);
+    ({ server, workbench, timeline } = opened);
+    stops.push(() => opened.stop());
   });
 
   afterEach(async ({ task }) => {
@@ -292,59 +245,4 @@ describe('Packet Trail in VS Code', () => {
     await workbench.enterPath(inFolder('elsewhere.pkttrail'));
     await workbench.notification(/Saved elsewhere\.pkttrail/);
   });
-
-  test(
-    'a trace that was running when VS Code ended is listed, and opens with what it had',
-    { timeout: 300_000 },
-    async () => {
-      await workbench.clearNotifications();
-      await workbench.runCommand('Packet Trail: Start Trace');
-      await workbench.pick(host);
-      await workbench.enter('icmp and host 10.77.0.2', /Start Trace on/);
-      await timeline.until('a live trace', (model) => model.summary?.status === 'live', 180_000);
-      await node.exec(ping);
-      const { summary } = await timeline.until('a dropped packet', dropOf('ICMP'));
-      await stopVSCode();
-      await startVSCode();
-      await workbench.openContainer('Packet Trail');
-      const row = workbench.treeRow(/^packet-trail-6\.12-\d.*\.pkttrail$/);
-      await row.waitFor();
-      expect(await row.textContent()).toContain('recovered');
-      await workbench.screenshot('recovered');
-      await row.click();
-      const again = await timeline.until(
-        'the recovered trace',
-        (model) => model.summary?.status === 'file' && dropOf('ICMP')(model),
-      );
-      expect(again.summary?.events).toBeGreaterThanOrEqual(summary?.events ?? Infinity);
-
-      await row.hover();
-      await row.getByRole('button', { name: 'Discard Trace' }).click();
-      await workbench.answerDialog(/Discard the trace packet-trail-6\.12-/, 'Discard');
-      await row.waitFor({ state: 'detached' });
-    },
-  );
 });
-
-/** Whether the timeline shows a dropped packet of this protocol. */
-function dropOf(protocol: 'ICMP' | 'TCP'): (model: TimelineModel) => boolean {
-  return ({ lanes }) => lanes.some(({ drop, label }) => drop !== undefined && label.startsWith(protocol));
-}
-
-/** The node's hosts, and one more, `changed-key`, whose key is another than the one that is known. */
-async function sshConfig(node: TestNode, folder: string): Promise<string> {
-  const key = join(folder, 'other-key');
-  await promisify(execFile)('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]);
-  const [type = '', data = ''] = (await readFile(`${key}.pub`, 'utf8')).split(' ');
-  const known = join(folder, 'other_known_hosts');
-  await writeFile(known, `[127.0.0.1]:${node.port} ${type} ${data}\n`);
-  return `${await readFile(node.sshConfigFile, 'utf8')}
-Host changed-key
-  HostName ${node.host}
-  Port ${node.port}
-  User root
-  IdentityFile ${node.keyFile}
-  UserKnownHostsFile ${known}
-  GlobalKnownHostsFile /dev/null
-`;
-}

@@ -1,4 +1,4 @@
-// Not of the gate: accident.test.ts runs it. A suite whose node dies in the middle, the first time it is run.
+// Not of the gate: soaks/accident.soak.ts runs it. A suite whose node dies in the middle, the first time it is run.
 import * as fs from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bootNode, type TestNode } from '../vm.ts';

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { output } from './command.ts';
+import { output } from '../command.ts';
 
 test('a suite whose emulator is killed is run once more, passes, and is listed with what happened', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'packet-trail-accident-'));

@@ -2,11 +2,11 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { IndexFile } from '../../extension/source/indexFile.ts';
-import { locate, type SourceHook } from '../../extension/source/locate.ts';
-import { readTree } from '../../extension/source/tree.ts';
-import { networkSource } from './kernelSource.ts';
-import { never, newIndexes, temporaryFolder } from '../unit/source/fixture.ts';
+import type { IndexFile } from '../../../extension/source/indexFile.ts';
+import { locate, type SourceHook } from '../../../extension/source/locate.ts';
+import { readTree } from '../../../extension/source/tree.ts';
+import { networkSource } from '../kernelSource.ts';
+import { never, newIndexes, temporaryFolder } from '../../unit/source/fixture.ts';
 
 /** Debian's source of the 6.12 node's kernel, its networking. */
 let root = '';
