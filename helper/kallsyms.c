@@ -2,7 +2,6 @@
 /* The kernel's text symbols: see kallsyms.h. */
 #include "kallsyms.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,9 +48,10 @@ static int module_index(struct kallsyms *kallsyms, const char *name)
 	return (int)kallsyms->module_count++;
 }
 
-static int add(struct kallsyms *kallsyms, uint64_t address, const char *name, const char *module)
+/* `length`: of the name, with its zero. */
+static int add(struct kallsyms *kallsyms, uint64_t address, const char *name, size_t length,
+	       const char *module)
 {
-	size_t length = strlen(name) + 1;
 	int index = module_index(kallsyms, module);
 	struct symbol *symbol;
 
@@ -116,12 +116,55 @@ static void sort(struct kallsyms *kallsyms)
  */
 static bool is_padding(const char *name)
 {
-	return strncmp(name, "__pfx_", strlen("__pfx_")) == 0;
+	return name[0] == '_' && name[1] == '_' && strncmp(name + 2, "pfx_", strlen("pfx_")) == 0;
 }
 
 static bool is_code(char type)
 {
 	return type == 't' || type == 'T' || type == 'w' || type == 'W';
+}
+
+/* Reads a file line by line. The C library's calls for each line and word cost more than the rest.
+ */
+struct lines {
+	FILE *file;
+	char *at, *end; /* what is left of the block */
+	char block[READ_SIZE];
+};
+
+/* The rest of a line that the block cut, and what follows; false when there is no more. */
+static bool next_block(struct lines *lines)
+{
+	size_t left = lines->end - lines->at, got;
+
+	memmove(lines->block, lines->at, left);
+	lines->at = lines->block;
+	got = fread(lines->block + left, 1, sizeof(lines->block) - left - 1, lines->file);
+	lines->end = lines->block + left + got;
+	return got;
+}
+
+/* The next line, ended by a zero; NULL = none. One that is longer than a block comes in parts. */
+static char *next_line(struct lines *lines)
+{
+	char *line = lines->at, *at = line;
+
+	for (;;) {
+		while (at < lines->end && *at != '\n')
+			at++;
+		if (at < lines->end) {
+			lines->at = at + 1;
+			break;
+		}
+		at = lines->block + (at - line);
+		if (!next_block(lines)) {
+			at = lines->at = lines->end;
+			break;
+		}
+		line = lines->block;
+	}
+	*at = 0;
+	return at > line || lines->at > at ? line : NULL;
 }
 
 /* The number at the begin of a line, and behind it; strtoull() takes three times as long. */
@@ -145,83 +188,126 @@ static uint64_t read_address(char *line, char **end)
 	return address;
 }
 
+static bool is_graphic(char c)
+{
+	return c > ' ' && c <= '~';
+}
+
+/* Behind the word. */
+static char *end_of(char *word)
+{
+	while (is_graphic(*word))
+		word++;
+	return word;
+}
+
+/* The name in brackets behind a symbol of a module, else "". */
+static char *read_module(char *rest)
+{
+	char *open = strchr(rest, '['), *close = open ? strchr(open, ']') : NULL;
+
+	if (!close)
+		return "";
+	*close = 0;
+	return open + 1;
+}
+
+/* Keeps the address when it is one of those that are wanted beside functions. */
+static void keep_wanted(struct kallsyms *kallsyms, const char *name, size_t length,
+			uint64_t address)
+{
+	const struct {
+		const char *name;
+		uint64_t *address;
+	} wanted[] = {
+		{"_stext", &kallsyms->text_base},
+		{"_sinittext", &kallsyms->init_begin},
+		{"_einittext", &kallsyms->init_end},
+		{"bpf_redirect_info", &kallsyms->redirect_info},
+		{"bpf_prog_active", &kallsyms->prog_active},
+		{"current_kprobe", &kallsyms->current_kprobe},
+		{"__per_cpu_offset", &kallsyms->cpu_offsets},
+	};
+
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
+		if (wanted[i].name[0] == name[0] && wanted[i].name[1] == name[1] &&
+		    strlen(wanted[i].name) == length && strcmp(wanted[i].name, name) == 0)
+			*wanted[i].address = address;
+}
+
+/* What a file's lines have come to. */
+struct reading {
+	bool any, nonzero;
+	uint64_t padding; /* where the padding before the next function begins; 0 = it has none */
+};
+
+/* address type name [module] */
+static int read_line(struct kallsyms *kallsyms, struct reading *reading, char *line)
+{
+	char *end, *name, *module = "", type;
+	uint64_t address = read_address(line, &end);
+	bool code;
+	int err;
+
+	if (end == line || *end != ' ' || !end[1] || end[2] != ' ' || !is_graphic(end[3]))
+		return 0;
+	type = end[1];
+	name = end + 3;
+	reading->any = true;
+	reading->nonzero |= address != 0;
+	code = is_code(type);
+	/* Most are data, of which a few names are wanted. */
+	if (*name != '_' && *name != 'b' && *name != 'c' && !code)
+		return 0;
+	end = end_of(name);
+	if (*end) {
+		*end = 0;
+		module = read_module(end + 1);
+	}
+	if (!*module && (*name == '_' || !code))
+		keep_wanted(kallsyms, name, end - name, address);
+	if (!code)
+		return 0;
+	if (is_padding(name)) {
+		reading->padding = address;
+		return 0;
+	}
+	err = add(kallsyms, address, name, end - name + 1, module);
+	if (err)
+		return err;
+	if (reading->padding && address > reading->padding &&
+	    address - reading->padding <= UINT8_MAX)
+		kallsyms->symbols[kallsyms->count - 1].padding =
+			(uint8_t)(address - reading->padding);
+	reading->padding = 0;
+	return 0;
+}
+
 int kallsyms_read(struct kallsyms *kallsyms, FILE *file)
 {
-	char line[1024];
-	bool any = false, nonzero = false;
-	uint64_t padding = 0;
-	int err;
+	struct reading reading = {0};
+	struct lines *lines;
+	char *line;
+	int err = 0;
 
 	memset(kallsyms, 0, sizeof(*kallsyms));
 	kallsyms->modules = calloc(1, sizeof(*kallsyms->modules));
-	if (!kallsyms->modules)
+	lines = malloc(sizeof(*lines));
+	if (!kallsyms->modules || !lines) {
+		free(lines);
 		return -ENOMEM;
-	kallsyms->module_count = 1;
-	while (fgets(line, sizeof(line), file)) {
-		char *end, *name, *module = "";
-		uint64_t address;
-		char type;
-
-		/* address type name [module] */
-		address = read_address(line, &end);
-		if (end == line || *end != ' ' || !end[1] || end[2] != ' ')
-			continue;
-		type = end[1];
-		name = end + 3;
-		if (!isgraph((unsigned char)*name))
-			continue;
-		any = true;
-		if (address)
-			nonzero = true;
-		/* Most are data, of which a few names are wanted: see below. */
-		if (*name != '_' && *name != 'b' && *name != 'c' && !is_code(type))
-			continue;
-		end = name + strcspn(name, " \t\n");
-		if (*end && *end != '\n') {
-			char *open = strchr(end + 1, '[');
-			char *close = open ? strchr(open, ']') : NULL;
-
-			*end = 0;
-			if (close) {
-				*close = 0;
-				module = open + 1;
-			}
-		} else {
-			*end = 0;
-		}
-		if (!*module) {
-			if (strcmp(name, "_stext") == 0)
-				kallsyms->text_base = address;
-			else if (strcmp(name, "_sinittext") == 0)
-				kallsyms->init_begin = address;
-			else if (strcmp(name, "_einittext") == 0)
-				kallsyms->init_end = address;
-			else if (strcmp(name, "bpf_redirect_info") == 0)
-				kallsyms->redirect_info = address;
-			else if (strcmp(name, "bpf_prog_active") == 0)
-				kallsyms->prog_active = address;
-			else if (strcmp(name, "current_kprobe") == 0)
-				kallsyms->current_kprobe = address;
-			else if (strcmp(name, "__per_cpu_offset") == 0)
-				kallsyms->cpu_offsets = address;
-		}
-		if (!is_code(type))
-			continue;
-		if (is_padding(name)) {
-			padding = address;
-			continue;
-		}
-		err = add(kallsyms, address, name, module);
-		if (err)
-			return err;
-		if (padding && address > padding && address - padding <= UINT8_MAX)
-			kallsyms->symbols[kallsyms->count - 1].padding =
-				(uint8_t)(address - padding);
-		padding = 0;
 	}
-	if (!any)
+	lines->file = file;
+	lines->at = lines->end = lines->block;
+	kallsyms->module_count = 1;
+	while (!err && (line = next_line(lines)))
+		err = read_line(kallsyms, &reading, line);
+	free(lines);
+	if (err)
+		return err;
+	if (!reading.any)
 		return -EINVAL;
-	if (!nonzero)
+	if (!reading.nonzero)
 		return -EPERM;
 	if (kallsyms->count)
 		sort(kallsyms);
@@ -231,21 +317,17 @@ int kallsyms_read(struct kallsyms *kallsyms, FILE *file)
 int kallsyms_open(struct kallsyms *kallsyms, const char *path)
 {
 	FILE *file = fopen(path, "re");
-	char *buffer;
 	int err;
 
 	memset(kallsyms, 0, sizeof(*kallsyms));
 	if (!file)
 		return -errno;
-	/* Its own is small, and each read is a system call. Without memory that must do. */
-	buffer = malloc(READ_SIZE);
-	if (buffer)
-		setvbuf(file, buffer, _IOFBF, READ_SIZE);
+	/* It is read by blocks of ours. */
+	setvbuf(file, NULL, _IONBF, 0);
 	err = kallsyms_read(kallsyms, file);
 	if (!err && ferror(file))
 		err = -EIO;
 	fclose(file);
-	free(buffer);
 	return err;
 }
 
