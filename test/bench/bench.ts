@@ -1,4 +1,5 @@
-// `npm run bench [-- --json FILE] [--kernel 6.12]… [--quick]`: measures the helper beside pwru on one node in one run, and the decoder.
+// `npm run bench [-- --json FILE] [--kernel 6.12]… [--quick]`: measures the helper beside pwru on one node in one run, the
+// decoder, and the timeline's frames.
 // --quick measures the helper alone, with few hooks on one kernel, in a minute: its figures say only that the bench works.
 // Figures from emulated machines whose clock counts instructions: the ratios carry over, the milliseconds don't. docs/performance.md says how to read them.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -6,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type BenchRow, decoderBench } from './decoder.ts';
+import { framesBench } from './frames.ts';
 import type { TraceSource } from '../../extension/trace/source.ts';
 import { startTrace } from '../node/reach.ts';
 import { helperPath, installHelper, quote, trace } from '../node/tracing.ts';
@@ -235,6 +237,10 @@ async function main(): Promise<void> {
   if (unknown !== undefined) throw new Error(`--kernel ${unknown}: there is ${kernels.join(', ')}`);
   say('decoder');
   const rows: BenchRow[] = [...decoderBench(values.quick ? 100_000 : undefined)];
+  if (!values.quick) {
+    say('the timeline');
+    rows.push(...(await framesBench()));
+  }
   const bench = values.quick ? quickNode : benchNode;
   for (const kernel of kernels) if (chosen.includes(kernel)) rows.push(...(await bench(kernel)));
   print(rows);

@@ -1,9 +1,7 @@
 // The timeline in a real browser over a real trace store: what a person sees, clicks and types.
-import { mkdir } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Handlers } from '../../../extension/protocol/serve.ts';
-import { FakeSource, startHarness, type Harness, type Opened, type OpenOptions, type ThemeName } from './harness.ts';
+import { FakeSource, startHarness, type Harness, type Opened, type OpenOptions } from './harness.ts';
 import {
   counters,
   flood,
@@ -16,15 +14,10 @@ import {
   type Event,
 } from './traffic.ts';
 
-/** Of those that pictures are taken in; the journey in VS Code wears all four. */
-const themes: readonly ThemeName[] = ['light', 'highContrast'];
-const shots = fileURLToPath(new URL('../../../test-output/timeline/', import.meta.url));
-
 let harness: Harness;
 let opened: Opened | undefined;
 
 beforeAll(async () => {
-  await mkdir(shots, { recursive: true });
   harness = await startHarness();
 });
 afterAll(() => harness.close());
@@ -501,52 +494,6 @@ describe('under stress', () => {
     await timeline.page.locator('.detail h2', { hasText: 'dev_hard_start_xmit' }).waitFor();
   });
 
-  test('100,000 events pan and zoom with frames under 100 ms', async () => {
-    const timeline = await show(sourceWith(flood(5000, 20, 20_000)), { width: 1600, height: 1200 });
-    await timeline.page.locator('.surface').focus();
-    const keys = ['w', 'w', 's', 'd', 'd', 'd', 'PageDown', 'PageDown', 'd', 'a'];
-    const times: number[] = [];
-    for (let at = 0; at < 60; at++) {
-      const { count } = await timeline.read('frames');
-      await timeline.page.keyboard.press(keys[at % keys.length] ?? 'd');
-      times.push((await timeline.until('frames', (frames) => frames.count > count, 'a frame')).lastMs);
-    }
-    times.sort((a, b) => a - b);
-    // A few may wait for what else the machine does meanwhile; drawing that is too slow is so every time.
-    const most = times[54] ?? Infinity;
-    console.log(`nine of ten frames within ${most.toFixed(1)} ms, the longest ${times.at(-1)?.toFixed(1) ?? ''} ms`);
-    expect(most).toBeLessThan(100);
-  });
-
-  test('fifty full lanes, a mark every other pixel, are drawn in time', async () => {
-    // Every lane has an event in each bucket: the most marks that a page can have.
-    const lanes = 60;
-    const events = Array.from({ length: lanes * 1700 }, (_, at) => ({
-      ns: Math.floor(at / lanes) * 10_000 + (at % lanes),
-      packet: (at % lanes) + 1,
-      function:
-        (['ip_rcv', 'veth_xmit', 'nf_hook_slow', 'tcp_v4_rcv'] as const)[(at * 7 + Math.floor(at / lanes)) % 4] ??
-        'ip_rcv',
-    }));
-    const timeline = await show(sourceWith(events), { width: 1920, height: 2000 });
-    await timeline.until('page', (page) => (page?.marks ?? 0) > 40_000, 'a full page');
-    const times: number[] = [];
-    await timeline.page.locator('.surface').focus();
-    for (let at = 0; at < 30; at++) {
-      const { count } = await timeline.read('frames');
-      await timeline.page.keyboard.press(at % 2 === 0 ? 'd' : 'a');
-      times.push((await timeline.until('frames', (frames) => frames.count > count, 'a frame')).lastMs);
-    }
-    times.sort((a, b) => a - b);
-    // The quickest frames say what drawing costs; the others, what else the machine does meanwhile.
-    const cost = times[2] ?? Infinity;
-    const marks = (await timeline.read('page'))?.marks ?? 0;
-    console.log(
-      `a frame out of a page of ${marks} marks: ${cost.toFixed(1)} ms, median ${times[15]?.toFixed(1) ?? ''} ms`,
-    );
-    expect(cost).toBeLessThan(16);
-  });
-
   test('100,000 lanes scroll to the last with the scrollbar, and only those in view are asked for', async () => {
     const timeline = await show(sourceWith(flood(100_000, 1, 1000)));
     const track = await timeline.page.locator('.surface .scrollbar').boundingBox();
@@ -572,33 +519,5 @@ describe('under stress', () => {
     });
     await timeline.page.locator('.label-text', { hasText: '<img src=x' }).waitFor();
     expect(await timeline.page.locator('img').count()).toBe(0);
-  });
-});
-
-describe('pictures', () => {
-  test.each(themes)('one packet, many packets and a big trace in %s', async (theme) => {
-    const small = await show(sourceWith(oneDroppedPing()), { theme });
-    await clickHop(small, 0, 11);
-    await small.page.locator('.detail h2').waitFor();
-    await small.page.screenshot({ path: `${shots}one-drop-${theme}.png` });
-    await small.close();
-    expect(small.faults).toEqual([]);
-    const many = await show(sourceWith(mixedTraffic(), gap(1234, 2, 700_000_000, 760_000_000)), { theme });
-    await many.page.screenshot({ path: `${shots}many-${theme}.png` });
-    await many.page.locator('.label').nth(1).dblclick();
-    await many.page.locator('.detail h2').waitFor();
-    await many.page.screenshot({ path: `${shots}packet-${theme}.png` });
-    await many.close();
-    expect(many.faults).toEqual([]);
-    const programs = await show(sourceWith(programTraffic()), { theme });
-    await programs.page.screenshot({ path: `${shots}programs-${theme}.png` });
-    await programs.page.locator('.label').first().dblclick();
-    await programs.page.locator('.trail-body .trail-row[data-index="5"] .cpu').click();
-    await programs.page.locator('.detail h2').waitFor();
-    await programs.page.screenshot({ path: `${shots}program-trail-${theme}.png` });
-    await programs.close();
-    expect(programs.faults).toEqual([]);
-    const big = await show(sourceWith(flood(5000, 20, 2_000_000)), { theme });
-    await big.page.screenshot({ path: `${shots}big-${theme}.png` });
   });
 });
