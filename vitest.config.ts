@@ -3,10 +3,17 @@
 import { defineConfig } from 'vitest/config';
 
 /** VM and browser suites share one machine: one file at a time, and long limits because the VMs are emulated. */
-const oneAtATime = { fileParallelism: false, testTimeout: 240_000, hookTimeout: 300_000 };
+const oneAtATime = {
+  pool: 'forks' as const,
+  poolOptions: { forks: { singleFork: true } },
+  testTimeout: 240_000,
+  hookTimeout: 300_000,
+};
 
 export default defineConfig({
   test: {
+    // Vitest would leave one CPU to the person before the screen.
+    maxWorkers: '100%',
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 30_000 } },
       { test: { name: 'node', include: ['test/node/*.test.ts'], ...oneAtATime } },
