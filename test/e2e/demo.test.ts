@@ -4,11 +4,19 @@ import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Lane } from '../../extension/protocol/timeline.ts';
 import { cacheDirectory } from '../node/command.ts';
-import { TimelinePage } from './timelinePage.ts';
+import { type TimelineModel, TimelinePage } from './timelinePage.ts';
 import { Workbench } from './workbench.ts';
 
 const root = join(import.meta.dirname, '..', '..');
+
+/** How the demo's ping is labelled. */
+const ping = 'ICMP 10.20.0.1 → 10.30.0.1';
+
+/** Whether there are lanes in view, all such ones. */
+const shows = ({ lanes }: TimelineModel, test: (lane: Lane) => boolean): boolean =>
+  lanes.length > 0 && lanes.every(test);
 
 /** A command with its output, in a process group of its own, as a terminal starts it. */
 class Running {
@@ -113,30 +121,27 @@ describe('npm start', () => {
     await window.runCommand('Packet Trail: Start Trace');
     expect(await window.picks()).toEqual(['demo-node', 'This Machine', 'Add Node…']);
     await window.pick('demo-node');
-    await window.enter('tcp port 8080', /Start Trace on demo-node/);
+    await window.enter('icmp or tcp port 8080', /Start Trace on demo-node/);
     const timeline = new TimelinePage(window);
-    const dropped = await timeline.until(
-      'a dropped packet',
-      ({ lanes }) => lanes.some(({ drop }) => drop === 'NETFILTER_DROP'),
-      180_000,
-    );
-    const lane = dropped.lanes.find(({ drop }) => drop === 'NETFILTER_DROP');
-    if (lane !== undefined) await timeline.selectPacket(lane);
+    const isDropped = ({ drop }: Lane): boolean => drop === 'NETFILTER_DROP';
+    await timeline.until('a dropped packet', ({ lanes }) => lanes.some(isDropped), 180_000);
+    const isPing = ({ label }: Lane): boolean => label.startsWith(ping);
+    await timeline.until('a ping', ({ lanes }) => lanes.some(isPing), 180_000);
+    // What is shown moves on while packets come.
+    await window.runCommand('Packet Trail: Stop Trace');
+    await timeline.showOnly('drop:NETFILTER_DROP');
+    const { lanes } = await timeline.until('drops alone', (model) => shows(model, isDropped));
+    await timeline.selectPacket(lanes[0] ?? expect.fail('no dropped packet'));
     await window.screenshot('demo-drop');
   });
 
   test('a ping shows the tc program that handled it: its verdict, where it is attached, and on a click its source', async () => {
     const window = workbench ?? expect.fail('VS Code did not open');
-    await window.runCommand('Packet Trail: Stop Trace');
-    await window.closeAllEditors();
-    await window.runCommand('Packet Trail: Start Trace');
-    await window.pick('demo-node');
-    await window.enter('icmp', /Start Trace on demo-node/);
     const timeline = new TimelinePage(window);
-    const { lanes } = await timeline.until('a ping', ({ lanes: all }) => all.length > 1, 180_000);
-    const request =
-      lanes.find(({ label }) => label.includes('10.20.0.1 → 10.30.0.1')) ?? expect.fail('no echo request');
-    const trail = await timeline.selectPacket(request);
+    await timeline.showOnly('prog:trail_mark proto:icmp');
+    const isPing = ({ label }: Lane): boolean => label.startsWith(ping);
+    const { lanes } = await timeline.until('pings alone', (model) => shows(model, isPing));
+    const trail = await timeline.selectPacket(lanes[0] ?? expect.fail('no ping'));
     const hops = trail.filter(({ program }) => program !== undefined);
     expect(hops.map((hop) => [hop.program?.kind, hop.function, hop.verdict])).toEqual([
       ['entry', 'trail_mark', undefined],

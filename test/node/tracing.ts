@@ -179,6 +179,18 @@ export async function traceDuring(
   return { store: running.store, end, bytes: running.bytes() };
 }
 
+/** Traces with each of these lists of arguments at once, so that all see the same packets. */
+export async function traceAll(
+  node: TestNode,
+  lists: readonly (readonly string[])[],
+  act: () => Promise<unknown>,
+): Promise<readonly TraceStore[]> {
+  const running = await Promise.all(lists.map((args) => trace(node, args)));
+  await act();
+  await Promise.all(running.map((one) => one.stop()));
+  return running.map(({ store }) => store);
+}
+
 /** All hops of a packet. */
 export function trailOf(store: TraceStore, lane: number): readonly TrailRow[] {
   return store.trail(lane, 0, Number.MAX_SAFE_INTEGER).rows;

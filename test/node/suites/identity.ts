@@ -78,15 +78,16 @@ export const identity: Suite = (kernel, booted, whole) => {
     }
   });
 
-  test('3,000 flood pings with every hook on: sent = received + reported lost', async () => {
-    const { store, end } = await traceDuring(node, ['icmp'], () => node.scenario('flood', 3000));
-    const { total } = end;
-    if (!total) throw new Error('the end frame has no totals');
-    expect(store.packetCount).toBeGreaterThan(1000);
-    expect(total.delivered).toBe(store.eventCount);
-    expect(total.lost).toBe(store.lost);
-    expect(total.sent).toBe(store.eventCount + store.lost);
-  }, 300_000);
+  if (whole)
+    test('3,000 flood pings with every hook on: sent = received + reported lost', async () => {
+      const { store, end } = await traceDuring(node, ['icmp'], () => node.scenario('flood', 3000));
+      const { total } = end;
+      if (!total) throw new Error('the end frame has no totals');
+      expect(store.packetCount).toBeGreaterThan(1000);
+      expect(total.delivered).toBe(store.eventCount);
+      expect(total.lost).toBe(store.lost);
+      expect(total.sent).toBe(store.eventCount + store.lost);
+    }, 300_000);
 
   if (whole)
     test('a tiny buffer loses events, and every one of them is counted', async () => {
@@ -106,17 +107,18 @@ export const identity: Suite = (kernel, booted, whole) => {
       expect(end?.total?.sent).toBe(running.store.eventCount + running.store.lost);
     }, 300_000);
 
-  // How soon is for the bench to say: an emulated node has stalls of its own.
-  test.each([
-    ['the link is cut', (running: NodeTrace) => running.cut()],
-    ...(whole ? [['standard input closes', (running: NodeTrace) => running.closeInput()] as const] : []),
-  ] as const)('nothing is left when %s', async (_name, end) => {
-    const clean = await leftovers(node);
-    const running = await trace(node, ['icmp']);
-    expect(await leftovers(node)).not.toBe(clean);
-    end(running);
-    await expect.poll(() => leftovers(node), { timeout: 60_000, interval: 200 }).toBe(clean);
-  });
+  // How soon is for the bench to say: an emulated node has stalls of its own. In the gate the smoke tests see the cut link.
+  if (whole)
+    test.each([
+      ['the link is cut', (running: NodeTrace) => running.cut()],
+      ['standard input closes', (running: NodeTrace) => running.closeInput()],
+    ] as const)('nothing is left when %s', async (_name, end) => {
+      const clean = await leftovers(node);
+      const running = await trace(node, ['icmp']);
+      expect(await leftovers(node)).not.toBe(clean);
+      end(running);
+      await expect.poll(() => leftovers(node), { timeout: 60_000, interval: 200 }).toBe(clean);
+    });
 
   if (whole)
     test('nothing is left when the helper is killed while its hooks go away', async () => {

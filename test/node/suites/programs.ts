@@ -15,6 +15,7 @@ import {
   leftovers,
   quote,
   trace,
+  traceAll,
   traceDuring,
   trails,
   type NodeTrace,
@@ -187,36 +188,35 @@ export const programs: Suite = (kernel, booted, whole) => {
   test('a packet that does not match gives no event on a program either', async () => {
     await loader('server', 'load shared tc quiet eth-server ingress 1');
     const device = `server/${fact('SERVER_INTERFACE')}`;
-    const cases: readonly (readonly [string, readonly string[], number])[] = [
+    const cases: (readonly [string, readonly string[], number])[] = [
       ['filter, namespace, interface and mark match', ['--interface', device, '--mark', '0', 'icmp'], 2],
       ['another filter', ['tcp'], 0],
-      ['another namespace', ['--netns', '/proc/1/ns/net', 'icmp'], 0],
       ['another interface', ['--interface', 'server/lo', 'icmp'], 0],
-      ['another mark', ['--mark', '0x7', 'icmp'], 0],
     ];
-    // All at once: they see the same two packets.
-    const running = await Promise.all(
-      cases.map(([, args]) => trace(node, ['--programs-only', '--no-follow', ...args])),
-    );
-    await ping(2);
-    await Promise.all(running.map((one) => one.stop()));
-    for (const [i, one] of running.entries()) {
+    if (whole) {
+      cases.push(['another namespace', ['--netns', '/proc/1/ns/net', 'icmp'], 0]);
+      cases.push(['another mark', ['--mark', '0x7', 'icmp'], 0]);
+    }
+    const lists = cases.map(([, args]) => ['--programs-only', '--no-follow', ...args]);
+    const stores = await traceAll(node, lists, () => ping(2));
+    for (const [i, store] of stores.entries()) {
       const [what = '', , count] = cases[i] ?? [];
-      expect(hopsOf(one.store, 'quiet', 'entry').length, what).toBe(count);
-      expect(hopsOf(one.store, 'quiet', 'verdict').length, what).toBe(count);
+      expect(hopsOf(store, 'quiet', 'entry').length, what).toBe(count);
+      expect(hopsOf(store, 'quiet', 'verdict').length, what).toBe(count);
     }
   }, 300_000);
 
-  test('--limit holds for the events of programs, and what comes on top is counted', async () => {
-    await loader('server', 'load shared tc quiet eth-server ingress 1');
-    const running = await trace(node, ['--programs-only', '--limit', '3', 'icmp']);
-    await ping(4);
-    await running.closed;
-    const end = await running.stop();
-    expect(end?.cause).toBe('limit');
-    expect(running.store.eventCount).toBe(3);
-    expect(end?.total?.sent).toBe((end?.total?.delivered ?? 0) + (end?.total?.lost ?? 0));
-  });
+  if (whole)
+    test('--limit holds for the events of programs, and what comes on top is counted', async () => {
+      await loader('server', 'load shared tc quiet eth-server ingress 1');
+      const running = await trace(node, ['--programs-only', '--limit', '3', 'icmp']);
+      await ping(4);
+      await running.closed;
+      const end = await running.stop();
+      expect(end?.cause).toBe('limit');
+      expect(running.store.eventCount).toBe(3);
+      expect(end?.total?.sent).toBe((end?.total?.delivered ?? 0) + (end?.total?.lost ?? 0));
+    });
 
   if (whole)
     test('--no-programs hooks none, --programs-only hooks no other function', async () => {
@@ -271,37 +271,30 @@ export const programs: Suite = (kernel, booted, whole) => {
     expect(hopsOf(store, 'link1', 'entry')).toHaveLength(0);
   });
 
-  test('a program without BTF is reported, and the trace starts', async () => {
+  test('programs that can’t be hooked are reported, each with its reason, and the trace starts', async () => {
     const stripped = await loader('server', 'load stripped tc stripped eth-server ingress 1');
-    const { store } = await traceDuring(node, ['--function', 'ip_rcv', 'icmp'], () => ping(1));
-    expect(known(store, id(stripped, 'stripped'))).toMatchObject({ state: 'reported', entryHook: 0, verdictHook: 0 });
-    expect(known(store, id(stripped, 'stripped')).reason).toMatch(/no BTF/);
-    expect(store.eventCount).toBeGreaterThan(0);
-  });
-
-  test('a program traced to the limit and one that is replaced are reported, and the trace starts', async () => {
+    const lines = await loader('client', 'load lines tc lines_only eth-client ingress 1');
     const full = await loader(
       'server',
       'load shared trace quiet quiet 64 load xdp replace component component pass_all pass_all hold',
     );
     expect(full.said).toContain('FULL=');
-    const running = await trace(node, ['--programs-only', 'icmp']);
-    await expectAllAccounted(running.store);
-    expect(known(running.store, id(full, 'quiet'))).toMatchObject({ state: 'reported' });
-    expect(known(running.store, id(full, 'quiet')).reason).toMatch(/as many hooks as the kernel allows/);
-    expect(known(running.store, id(full, 'pass_all'))).toMatchObject({ state: 'reported' });
-    expect(known(running.store, id(full, 'pass_all')).reason).toMatch(/freplace program has replaced/);
-    expect(known(running.store, id(full, 'notifying')).state).toBe('hooked');
-    await running.stop();
-  });
-
-  test('BTF without func_info: the program is reported, and the trace starts', async () => {
-    const lines = await loader('server', 'load lines tc lines_only eth-server ingress 1');
-    const running = await trace(node, ['--programs-only', 'icmp']);
-    await expectAllAccounted(running.store);
-    expect(known(running.store, id(lines, 'lines_only'))).toMatchObject({ state: 'reported', entryHook: 0 });
-    expect(known(running.store, id(lines, 'lines_only')).reason).toMatch(/no func_info/);
-    await running.stop();
+    const { store } = await traceDuring(node, ['--function', 'ip_rcv', 'icmp'], async () => {
+      await ping(1);
+    });
+    await expectAllAccounted(store);
+    const reported: readonly (readonly [number, RegExp])[] = [
+      [id(stripped, 'stripped'), /no BTF/],
+      [id(lines, 'lines_only'), /no func_info/],
+      [id(full, 'quiet'), /as many hooks as the kernel allows/],
+      [id(full, 'pass_all'), /freplace program has replaced/],
+    ];
+    for (const [number, reason] of reported) {
+      expect(known(store, number)).toMatchObject({ state: 'reported', entryHook: 0, verdictHook: 0 });
+      expect(known(store, number).reason).toMatch(reason);
+    }
+    expect(known(store, id(full, 'notifying')).state).toBe('hooked');
+    expect(store.eventCount).toBeGreaterThan(0);
   });
 
   if (whole)
