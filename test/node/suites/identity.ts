@@ -114,7 +114,7 @@ export const identity: Suite = (kernel, booted, whole) => {
       ['standard input closes', (running: NodeTrace) => running.closeInput()],
     ] as const)('nothing is left when %s', async (_name, end) => {
       const clean = await leftovers(node);
-      const running = await trace(node, ['icmp']);
+      const running = await trace(node, ['icmp'], first);
       expect(await leftovers(node)).not.toBe(clean);
       end(running);
       await expect.poll(() => leftovers(node), { timeout: 60_000, interval: 200 }).toBe(clean);
