@@ -104,16 +104,25 @@ function oldestBundle() {
   return files.every((file) => existsSync(file)) ? Math.min(...files.map((file) => statSync(file).mtimeMs)) : 0;
 }
 
+/** Steps that need nothing of one another are done at the same time. */
+const together = [['modules', 'helper']];
+
 /** Does these steps in order; `build` stands for all of them. Rejects with a SetupError. */
 export async function setup(names = ['build']) {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   if (major < 20 || (major === 20 && minor < 15))
     throw new SetupError(`Node.js ${process.versions.node} is too old: install Node.js 20.15 or later.`);
   const wanted = names.flatMap((name) => (name === 'build' ? Object.keys(steps) : [name]));
-  for (const name of wanted) {
-    if (!(name in steps))
-      throw new SetupError(`unknown set-up step "${name}": use ${Object.keys(steps).join(', ')} or build.`);
-    await steps[name]();
+  const unknown = wanted.find((name) => !(name in steps));
+  if (unknown !== undefined)
+    throw new SetupError(`unknown set-up step "${unknown}": use ${Object.keys(steps).join(', ')} or build.`);
+  while (wanted.length > 0) {
+    const group = together.find((names) => names.every((name) => wanted.slice(0, names.length).includes(name)));
+    const now = wanted.splice(0, group?.length ?? 1);
+    // Whatever fails, nothing is left running.
+    const done = await Promise.allSettled(now.map((name) => steps[name]()));
+    const failed = done.find(({ status }) => status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
 }
 

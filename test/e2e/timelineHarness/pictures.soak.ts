@@ -34,10 +34,10 @@ async function picture(
 }
 
 test.each(themes)('one packet, many packets, programs and a big trace in %s', async (theme) => {
-  await picture(theme, [oneDroppedPing()], async ({ page, place }, take) => {
-    const drop = (await place(0, 11)) ?? expect.fail('the drop is not in view');
-    await page.mouse.click(drop.x, drop.y);
-    await page.locator('.detail h2').waitFor();
+  await picture(theme, [oneDroppedPing()], async (timeline, take) => {
+    const drop = (await timeline.place(0, 11)) ?? expect.fail('the drop is not in view');
+    await timeline.page.mouse.click(drop.x, drop.y);
+    await timeline.page.locator('.detail h2').waitFor();
     await take('one-drop');
   });
   await picture(theme, [mixedTraffic(), gap(1234, 2, 700_000_000, 760_000_000)], async ({ page }, take) => {
