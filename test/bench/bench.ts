@@ -242,7 +242,16 @@ async function main(): Promise<void> {
     rows.push(...(await framesBench()));
   }
   const bench = values.quick ? quickNode : benchNode;
-  for (const kernel of kernels) if (chosen.includes(kernel)) rows.push(...(await bench(kernel)));
+  for (const kernel of kernels) {
+    if (!chosen.includes(kernel)) continue;
+    try {
+      rows.push(...(await bench(kernel)));
+    } catch (error) {
+      // The other kernels' figures are good all the same.
+      console.error(`packet-trail: ${kernel}: ${error instanceof Error ? error.message : String(error)}`);
+      process.exitCode = 1;
+    }
+  }
   print(rows);
   if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(rows, null, 2)}\n`);
 }

@@ -148,6 +148,7 @@ describe('npm start', () => {
       ['verdict', 'trail_mark', 'TC_ACT_OK'],
     ]);
     for (const { program } of hops) expect(program?.where).toMatch(/^tc ingress eth-server\b.*\btrail_mark\b/);
+    await timeline.selectHop('trail_mark');
     await window.screenshot('demo-tc');
     await timeline.openHop('trail_mark');
     const cursor = await window.cursorAt(/\bint trail_mark\(struct __sk_buff \*skb\)/);

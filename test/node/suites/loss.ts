@@ -210,7 +210,11 @@ export const loss: Suite = (_kernel, booted, whole) => {
       if (after.calls.has('bpf_ringbuf_reserve')) {
         const places = trails(store).flatMap((rows) => rows.map(({ netns, iface }) => iface && `${netns} ${iface}`));
         const names = new Set(places.filter((place) => place !== '')).size;
-        expect(total.sent).toBe(called('bpf_ringbuf_reserve') - names);
+        const reserved = called('bpf_ringbuf_reserve') - names;
+        // The kernel counts calls inside of another kprobe without an atomic operation (kprobes_inc_nmissed_count, kernel/kprobes.c):
+        // of two at once, on two CPUs, it may count one.
+        expect(total.sent).toBeGreaterThanOrEqual(reserved);
+        expect(total.sent - reserved).toBeLessThanOrEqual(how.interrupts === true ? reserved / 1000 : 0);
       } else if (how.interrupts !== true) {
         const runs = [...after.runs.keys()].reduce((sum, name) => sum + grown((counted) => counted.runs, name), 0);
         // A ping is two packets and a copy for who waits for the answer. Others, such as SSH's question whether we are alive, run

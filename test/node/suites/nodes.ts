@@ -39,7 +39,7 @@ async function refusal(code: NodeErrorCode, action: Promise<unknown>): Promise<s
 }
 
 /** What a person meets on the way to a node. */
-export const nodes: Suite = (_kernel, booted) => {
+export const nodes: Suite = (_kernel, booted, whole) => {
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'packet-trail-nodes-'));
@@ -185,28 +185,30 @@ export const nodes: Suite = (_kernel, booted) => {
       expect(await seesItself(false)).toBe(true);
     });
 
-    test('a full disk where it is saved is told; trace and recording go on, and half a file is not left', async () => {
-      const recording = join(folder, 'full.pkttrail');
-      const live = await startTrace(booted(), recording, [...few, 'icmp']);
-      try {
-        await booted().exec('ping -c 2 -i 0.2 127.0.0.1 >/dev/null');
-        await expect.poll(() => live.store.eventCount, { timeout: 60_000 }).toBeGreaterThan(0);
-        const small = join(folder, 'small');
-        const saved = await withSmallDisk(small, 4096, async () => {
-          await expect(live.saveTo(join(small, 'x.pkttrail'))).rejects.toThrow(
-            /^[^\n]*disk is full[^\n]*free some space/,
-          );
-          return readdir(small);
-        });
-        expect(saved).toEqual([]);
-        expect(live.status).toBe('live');
-        await live.saveTo(join(folder, 'elsewhere.pkttrail'));
-        await live.stop();
-        expect((await openTraceFile(recording)).store.eventCount).toBe(live.store.eventCount);
-      } finally {
-        live.dispose();
-      }
-    });
+    // In the gate VS Code is told it.
+    if (whole)
+      test('a full disk where it is saved is told; trace and recording go on, and half a file is not left', async () => {
+        const recording = join(folder, 'full.pkttrail');
+        const live = await startTrace(booted(), recording, [...few, 'icmp']);
+        try {
+          await booted().exec('ping -c 2 -i 0.2 127.0.0.1 >/dev/null');
+          await expect.poll(() => live.store.eventCount, { timeout: 60_000 }).toBeGreaterThan(0);
+          const small = join(folder, 'small');
+          const saved = await withSmallDisk(small, 4096, async () => {
+            await expect(live.saveTo(join(small, 'x.pkttrail'))).rejects.toThrow(
+              /^[^\n]*disk is full[^\n]*free some space/,
+            );
+            return readdir(small);
+          });
+          expect(saved).toEqual([]);
+          expect(live.status).toBe('live');
+          await live.saveTo(join(folder, 'elsewhere.pkttrail'));
+          await live.stop();
+          expect((await openTraceFile(recording)).store.eventCount).toBe(live.store.eventCount);
+        } finally {
+          live.dispose();
+        }
+      });
 
     test('a link that is cut is told, and what came until then is kept', async () => {
       const recording = join(folder, 'cut.pkttrail');
