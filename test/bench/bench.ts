@@ -92,9 +92,13 @@ async function wait(node: TestNode): Promise<Figures> {
   }
 }
 
+/** Here kprobes come and go one by one: 1,300 of the peer's are an hour where the clock counts instructions. */
+const oneByOne: readonly Kernel[] = ['5.10', '6.1'];
+
 /** With a clock that counts instructions; not every kernel starts with one, and that is said. */
 async function boot(kernel: Kernel): Promise<TestNode> {
   const log = (line: string): void => say(`${kernel}: ${line}`);
+  if (oneByOne.includes(kernel)) return await bootNode({ kernel, log });
   try {
     return await bootNode({ kernel, countInstructions: true, bootTimeoutMs: 90_000, log });
   } catch (error) {

@@ -43,7 +43,7 @@ async function connect(sshd: Sshd, attempt: Attempt = {}): Promise<NodeConnectio
 }
 
 /** The machine may be busy: conditions are waited for this long. */
-const PATIENCE = { timeout: 20_000 };
+const PATIENCE = { timeout: 30_000 };
 
 /** Reads a stream to its end; returns how many bytes it had. */
 async function drain(stream: AsyncIterable<Uint8Array>): Promise<number> {

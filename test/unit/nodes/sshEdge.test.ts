@@ -39,7 +39,7 @@ async function failure(work: Promise<unknown>): Promise<NodeError> {
   return error;
 }
 
-const PATIENCE = { timeout: 20_000 };
+const PATIENCE = { timeout: 30_000 };
 
 /** Lets jane in with this password only. */
 const withPassword = (password: string): FakeServerOptions => ({

@@ -14,7 +14,7 @@ export async function runProgram(
   args: readonly string[],
   options: ExecFileOptions = {},
 ): Promise<string> {
-  const { stdout } = await execFilePromise(program, [...args], { timeout: 20_000, ...options, encoding: 'utf8' });
+  const { stdout } = await execFilePromise(program, [...args], { timeout: 30_000, ...options, encoding: 'utf8' });
   return stdout;
 }
 
