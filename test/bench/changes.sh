@@ -7,6 +7,7 @@ set -eu
 work=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null || :; rm -rf "$work"' EXIT
 hooked=/sys/kernel/tracing/enabled_functions
+kprobes=/sys/kernel/debug/kprobes/list # those behind ftrace's call are no functions of ftrace's
 
 # Milliseconds since boot: a file, because starting a program takes its time here.
 now() {
@@ -22,6 +23,7 @@ wait_for() { # seconds between looks, which take time themselves; condition…: 
 		sleep "$between"
 	done
 }
+module_hooked() { grep -q '\[dummy\]' $hooked || grep -q ' dummy ' $kprobes; }
 told() { grep -qa "$1" "$work/out"; }
 least() { # so far, now
 	if [ -z "$1" ] || [ "$2" -lt "$1" ]; then echo "$2"; else echo "$1"; fi
@@ -45,7 +47,7 @@ echo "FILTER_MS=$best"
 modprobe dummy
 start=$(now)
 if [ -e /sys/kernel/btf/dummy ]; then
-	wait_for 0.1 grep -q '\[dummy\]' $hooked
+	wait_for 0.1 module_hooked
 	echo "MODULE_MS=$(($(now) - start))"
 fi
 echo '{"cmd":"stop"}' >&9
