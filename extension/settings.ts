@@ -13,6 +13,8 @@ export interface TraceSettings {
   readonly buffer: string;
   /** Whether BPF programs (tc, XDP) are hooked, too. */
   readonly programs: boolean;
+  /** Globs of BPF programs' names to hook; none = all of them. */
+  readonly includePrograms: readonly string[];
   /** BPF run time that the trace may take, percent of one core; 0 = no limit. */
   readonly maxOverhead: number;
 }
@@ -41,6 +43,7 @@ export function traceSettings(): TraceSettings {
     eventLimit: read('trace.eventLimit', 5_000_000, isCount),
     buffer: read('trace.buffer', '16M', isSize),
     programs: read('trace.programs', true, isBoolean),
+    includePrograms: read('trace.includePrograms', [], isStrings),
     maxOverhead: read('trace.maxOverhead', 0, isPercent),
   };
 }

@@ -2,6 +2,7 @@
 /* Attaching and detaching: see attach.h. */
 #include "attach.h"
 #include "log.h"
+#include "refused.h"
 #include "packet_trail.skel.h"
 
 #include <bpf/bpf.h>
@@ -73,16 +74,33 @@ static void settle(struct hook *hook, int error)
 static const struct {
 	const char *hook;
 	const char *name;
+	const char *program; /* ours */
 } points[POINTS] = {
-	{"net:netif_receive_skb", "netif_receive_skb"},
-	{"net:netif_rx", "netif_rx"},
-	{"net:net_dev_queue", "net_dev_queue"},
-	{"net:net_dev_start_xmit", "net_dev_start_xmit"},
+	{"net:netif_receive_skb", "netif_receive_skb", "on_receive"},
+	{"net:netif_rx", "netif_rx", "on_rx"},
+	{"net:net_dev_queue", "net_dev_queue", "on_queue"},
+	{"net:net_dev_start_xmit", "net_dev_start_xmit", "on_start_xmit"},
 };
 
-int attachment_plan(struct attachment *attachment, const struct functions *functions,
-		    struct load *load, bool with_tracepoints, bool with_tracing)
+/* The hook's id, or 0: then it is skipped, since the kernel refuses one of its programs. */
+static uint32_t unless_refused(struct hook *hook, const struct load *load,
+			       const char *const programs[], size_t count)
 {
+	for (size_t i = 0; i < count; i++) {
+		if (!load_refused(load, programs[i]))
+			continue;
+		settle(hook, ENOEXEC);
+		return 0;
+	}
+	return hook->id;
+}
+
+int attachment_plan(struct attachment *attachment, const struct functions *functions,
+		    struct load *load)
+{
+	static const char *const drop[] = {"on_drop", "on_drop_match", "on_end"};
+	static const char *const consume[] = {"on_consume", "on_end"};
+	static const char *const copy[] = {"on_copy"};
 	struct hooks *hooks = &attachment->hooks;
 
 	memset(attachment, 0, sizeof(*attachment));
@@ -103,31 +121,30 @@ int attachment_plan(struct attachment *attachment, const struct functions *funct
 	}
 	hooks->functions = hooks->count;
 	load->settings.points = load->backend == BACKEND_TRACEPOINTS;
-	for (size_t i = 0; i < POINTS; i++)
-		load->point_hooks[i] = load->settings.points
-					       ? add(hooks, HOOK_TRACEPOINT, points[i].hook,
-						     "(struct sk_buff *skb)", 1)
-							 ->id
-					       : 0;
-	load->release = with_tracing && functions->release;
-	load->drop_hook = load->consume_hook = load->copy_hook = 0;
-	if (with_tracepoints) {
-		load->drop_hook =
-			add(hooks, HOOK_TRACEPOINT, "skb:kfree_skb",
-			    "(struct sk_buff *skb, void *location, enum skb_drop_reason reason)", 1)
-				->id;
-		load->consume_hook = add(hooks, HOOK_TRACEPOINT, "skb:consume_skb",
-					 "(struct sk_buff *skb, void *location)", 1)
-					     ->id;
+	memset(load->point_hooks, 0, sizeof(load->point_hooks));
+	for (size_t i = 0; load->settings.points && i < POINTS; i++) {
+		struct hook *hook =
+			add(hooks, HOOK_TRACEPOINT, points[i].hook, "(struct sk_buff *skb)", 1);
+
+		load->point_hooks[i] = unless_refused(hook, load, &points[i].program, 1);
 	}
-	if (with_tracing && load->settings.follow) {
+	load->release = functions->release && !load_refused(load, "on_release");
+	load->drop_hook = unless_refused(
+		add(hooks, HOOK_TRACEPOINT, "skb:kfree_skb",
+		    "(struct sk_buff *skb, void *location, enum skb_drop_reason reason)", 1),
+		load, drop, sizeof(drop) / sizeof(*drop));
+	load->consume_hook = unless_refused(add(hooks, HOOK_TRACEPOINT, "skb:consume_skb",
+						"(struct sk_buff *skb, void *location)", 1),
+					    load, consume, sizeof(consume) / sizeof(*consume));
+	load->copy_hook = 0;
+	if (load->settings.follow) {
 		struct hook *hook = add(
 			hooks, HOOK_LINEAGE, "__copy_skb_header",
 			"void __copy_skb_header(struct sk_buff *new, const struct sk_buff *old)",
 			2);
 
 		if (functions->copies)
-			load->copy_hook = hook->id;
+			load->copy_hook = unless_refused(hook, load, copy, 1);
 		else
 			settle(hook, ENOSYS);
 	}
@@ -200,7 +217,8 @@ void attachment_attach_others(struct attachment *attachment, const struct load *
 	/* With a budget each hit asks what its hook is anyway, and links are attached anew: few. */
 	if (attachment->backend != BACKEND_TRACEPOINTS && !attachment->apart)
 		for (size_t i = 0; i < PLACED; i++)
-			attachment->placed[i] = bpf_program__fd(placed[i]);
+			attachment->placed[i] =
+				bpf_program__fd(placed[i]) < 0 ? 0 : bpf_program__fd(placed[i]);
 	attachment->places = bpf_map__fd(skeleton->maps.probe_cookies);
 }
 
@@ -752,6 +770,8 @@ const char *attach_reason(int error)
 		return "this kernel has no kprobes";
 	case ENOSYS:
 		return "it isn't in this kernel's BTF";
+	case ENOEXEC:
+		return "the kernel refuses our program for it: --verbose says why";
 	case EMFILE:
 	case ENFILE:
 		return "too many open files: raise the limit (ulimit -n)";

@@ -48,11 +48,11 @@ bool kprobes_work(void);
 
 /*
  * Makes the table: function hooks by rank, then the kernel's own ends, then lineage unless packets
- * aren't followed. `with_tracing`: with programs of the fentry kind. Tells `load` of them all. 0 or
+ * aren't followed; those whose program was refused are skipped. Tells `load` of them all. 0 or
  * -ENOMEM.
  */
 int attachment_plan(struct attachment *attachment, const struct functions *functions,
-		    struct load *load, bool with_tracepoints, bool with_tracing);
+		    struct load *load);
 
 /* Attaches tracepoints and what follows packets made from packets; each fails alone. */
 void attachment_attach_others(struct attachment *attachment, const struct load *load,

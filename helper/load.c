@@ -2,6 +2,7 @@
 /* Opens and loads the kernel side: see load.h. */
 #include "load.h"
 #include "log.h"
+#include "refused.h"
 #include "packet_trail.skel.h"
 
 #include <bpf/bpf.h>
@@ -522,6 +523,7 @@ static int configure(struct packet_trail_bpf *skeleton, const struct load *load)
 	enum bpf_attach_type type =
 		load->backend == BACKEND_KPROBE_MULTI ? BPF_TRACE_KPROBE_MULTI : 0;
 	struct settings *settings = (struct settings *)&skeleton->rodata->settings;
+	struct bpf_program *program;
 	struct bpf_program *functions[] = {
 		skeleton->progs.on_function,
 		skeleton->progs.on_match,
@@ -555,7 +557,7 @@ static int configure(struct packet_trail_bpf *skeleton, const struct load *load)
 	leave_out(skeleton->progs.on_drop, load->drop_hook);
 	leave_out(skeleton->progs.on_drop_match, load->drop_hook);
 	leave_out(skeleton->progs.on_consume, load->consume_hook);
-	leave_out(skeleton->progs.on_end, load->drop_hook);
+	leave_out(skeleton->progs.on_end, load->drop_hook | load->consume_hook);
 	leave_out(skeleton->progs.on_release, load->release);
 	leave_out_programs(skeleton, load);
 	leave_out(skeleton->progs.on_copy, load->copy_hook);
@@ -569,6 +571,9 @@ static int configure(struct packet_trail_bpf *skeleton, const struct load *load)
 		if (bpf_program__set_expected_attach_type(placed[i], type))
 			return -1;
 	}
+	bpf_object__for_each_program (program, skeleton->obj)
+		if (load_refused(load, bpf_program__name(program)))
+			bpf_program__set_autoload(program, false);
 	tell_filter(skeleton, &load->filters);
 	if (!exchange_works())
 		without_exchange(skeleton->obj);
@@ -579,9 +584,11 @@ static int configure(struct packet_trail_bpf *skeleton, const struct load *load)
 	return bpf_map__set_max_entries(skeleton->maps.ring, load->buffer);
 }
 
-/* Puts a program into its place in a program array. 0 or -errno. */
+/* Puts a program into its place in a program array; what wasn't loaded has none. 0 or -errno. */
 static int put_program(const struct bpf_map *map, uint32_t at, int program)
 {
+	if (program < 0)
+		return 0;
 	return bpf_map_update_elem(bpf_map__fd(map), &at, &program, BPF_ANY);
 }
 
@@ -590,22 +597,20 @@ enum { FUNCTION_MATCH = 0, FUNCTION_FOLLOWED = 1, END_MATCH = 0, END_SEND = 1 };
 
 static int link_programs(const struct packet_trail_bpf *skeleton)
 {
-	bool functions = !skeleton->rodata->settings.points;
+	const struct {
+		const struct bpf_map *map;
+		uint32_t at;
+		const struct bpf_program *program;
+	} places[] = {
+		{skeleton->maps.function_programs, FUNCTION_MATCH, skeleton->progs.on_match},
+		{skeleton->maps.function_programs, FUNCTION_FOLLOWED, skeleton->progs.on_followed},
+		{skeleton->maps.end_programs, END_MATCH, skeleton->progs.on_drop_match},
+		{skeleton->maps.end_programs, END_SEND, skeleton->progs.on_end},
+	};
 	int err = 0;
 
-	if (functions)
-		err = put_program(skeleton->maps.function_programs, FUNCTION_MATCH,
-				  bpf_program__fd(skeleton->progs.on_match));
-	if (functions && !err)
-		err = put_program(skeleton->maps.function_programs, FUNCTION_FOLLOWED,
-				  bpf_program__fd(skeleton->progs.on_followed));
-	if (err || !skeleton->rodata->drop_hook)
-		return err;
-	err = put_program(skeleton->maps.end_programs, END_MATCH,
-			  bpf_program__fd(skeleton->progs.on_drop_match));
-	if (!err)
-		err = put_program(skeleton->maps.end_programs, END_SEND,
-				  bpf_program__fd(skeleton->progs.on_end));
+	for (size_t i = 0; !err && i < sizeof(places) / sizeof(*places); i++)
+		err = put_program(places[i].map, places[i].at, bpf_program__fd(places[i].program));
 	return err;
 }
 

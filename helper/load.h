@@ -47,6 +47,7 @@ struct load {
 	uint64_t cpu_offsets;
 	bool programs;	       /* with the patterns for hooks on BPF programs */
 	bool program_iterator; /* the kernel has it (bpf_iter_bpf_prog in its BTF) */
+	uint32_t refused;      /* programs of ours that the kernel didn't take: see refused.h */
 };
 
 /* Compiles the filter for both links; an empty one matches every packet. 0, or -1 after it said
@@ -76,8 +77,8 @@ struct bpf_insn *load_pattern_insns(const struct load *load, const struct bpf_pr
 				    size_t *count);
 
 /*
- * Opens and loads. Programs whose hook id is 0 stay out. NULL with errno; `log` gets the verifier's
- * last words.
+ * Opens and loads. Programs whose hook id is 0 stay out, and those that are refused. NULL with
+ * errno; `log` gets what libbpf said first, which names the program that the kernel didn't take.
  */
 struct packet_trail_bpf *load_programs(const struct load *load, char *log, size_t log_size);
 

@@ -19,6 +19,7 @@
 #include "privileges.h"
 #include "programs.h"
 #include "reasons.h"
+#include "refused.h"
 #include "sink.h"
 #include "text.h"
 #include "version.h"
@@ -294,37 +295,57 @@ static int choose_backend(struct trace *trace)
 	return 0;
 }
 
-/* Loads with all there is; what may be missing on this kernel is left out when it doesn't load. */
+/*
+ * Loads with all there is. A program of ours that this kernel doesn't take is left out, alone, and
+ * what it hooks is skipped. `direct` reads of the kernel's memory may be what isn't taken, in
+ * whichever program is looked at first: it is left out when it fails without them, too.
+ */
 static int load(struct trace *trace)
 {
-	char log[512] = "";
+	struct load *load = &trace->load;
+	bool direct = trace->functions.plain_loads, proven = !direct;
+	char log[512] = "", before[512] = "";
+	int error;
 
-	trace->load.buffer = trace->options.buffer;
-	trace->load.packets = trace->options.packets;
-	trace->load.settings.drop_reason = trace->functions.drop_reason;
-	trace->load.redirect_info = trace->kallsyms.redirect_info;
-	trace->load.prog_active = trace->kallsyms.prog_active;
-	trace->load.current_kprobe = trace->kallsyms.current_kprobe;
-	trace->load.cpu_offsets = trace->kallsyms.cpu_offsets;
-	trace->load.program_iterator = trace->functions.program_iterator;
-	for (int attempt = 0; attempt < 5; attempt++) {
-		trace->load.settings.direct = trace->functions.plain_loads && attempt != 1;
-		trace->load.programs = !trace->options.no_programs && attempt < 2;
-		trace->load.settings.programs = trace->load.programs;
-		if (attachment_plan(&trace->attachment, &trace->functions, &trace->load,
-				    attempt < 4, attempt < 3)) {
+	load->buffer = trace->options.buffer;
+	load->packets = trace->options.packets;
+	load->settings.drop_reason = trace->functions.drop_reason;
+	load->redirect_info = trace->kallsyms.redirect_info;
+	load->prog_active = trace->kallsyms.prog_active;
+	load->current_kprobe = trace->kallsyms.current_kprobe;
+	load->cpu_offsets = trace->kallsyms.cpu_offsets;
+	load->program_iterator = trace->functions.program_iterator;
+	load->settings.programs = load->programs = !trace->options.no_programs;
+	for (;;) {
+		load->settings.direct = direct;
+		if (attachment_plan(&trace->attachment, &trace->functions, load)) {
 			complain("out of memory: hooks: free some on this machine");
 			return -1;
 		}
-		trace->skeleton = load_programs(&trace->load, log, sizeof(log));
+		trace->skeleton = load_programs(load, log, sizeof(log));
 		if (trace->skeleton)
 			return 0;
-		say("not loaded (%s): trying with fewer programs: wait", strerror(errno));
+		error = errno;
+		log[strcspn(log, "\n")] = 0;
 		attachment_free(&trace->attachment);
+		if (direct && !proven) {
+			memcpy(before, log, sizeof(before));
+			direct = false;
+			continue;
+		}
+		/* It failed with them at the same place: they are not why. */
+		if (!proven && strcmp(before, log) == 0)
+			direct = true;
+		proven = true;
+		if (load_refuse(load, log) == 0)
+			say("left out: %s", log);
+		else if (direct)
+			direct = false;
+		else
+			break;
 	}
-	log[strcspn(log, "\n")] = 0;
-	complain("can't load the kernel side: bpf (%s) %s: %s", strerror(errno), log,
-		 errno == EPERM ? "run as root" : "see --check");
+	complain("can't load the kernel side: bpf (%s) %s: %s", strerror(error), log,
+		 error == EPERM ? "run as root" : "see --check");
 	return -1;
 }
 
@@ -391,8 +412,8 @@ static void attach_programs(struct trace *trace)
 
 	if (trace->options.no_programs)
 		return;
-	trace->programs =
-		programs_open(&trace->load, trace->skeleton, trace->sink, &trace->attachment.hooks);
+	trace->programs = programs_open(&trace->load, trace->skeleton, trace->sink,
+					&trace->attachment.hooks, &trace->options.programs);
 	trace->capture.programs = trace->programs;
 	trace->budget.programs = trace->programs;
 	if (!trace->programs)

@@ -27,6 +27,7 @@ enum {
 	OPT_MODULE,
 	OPT_NO_PROGRAMS,
 	OPT_PROGRAMS_ONLY,
+	OPT_PROGRAM,
 	OPT_NOT_SESSION,
 	OPT_NO_FOLLOW,
 	OPT_STACK,
@@ -58,6 +59,7 @@ static const struct option long_options[] = {
 	{"module", required_argument, NULL, OPT_MODULE},
 	{"no-programs", no_argument, NULL, OPT_NO_PROGRAMS},
 	{"programs-only", no_argument, NULL, OPT_PROGRAMS_ONLY},
+	{"program", required_argument, NULL, OPT_PROGRAM},
 	{"not-session", required_argument, NULL, OPT_NOT_SESSION},
 	{"no-follow", no_argument, NULL, OPT_NO_FOLLOW},
 	{"stack", no_argument, NULL, OPT_STACK},
@@ -326,6 +328,8 @@ static int parse_one(struct options *options, int option, const char *value)
 	case OPT_PROGRAMS_ONLY:
 		options->programs_only = true;
 		return 0;
+	case OPT_PROGRAM:
+		return add_pattern("program", value, &options->programs);
 	case OPT_NOT_SESSION:
 		return parse_session(value, options);
 	case OPT_NO_FOLLOW:
@@ -396,6 +400,10 @@ int options_parse(struct options *options, int argc, char **argv)
 			 options->no_programs ? "--no-programs" : "--function");
 		return -1;
 	}
+	if (options->no_programs && options->programs.count) {
+		complain("contradiction: --no-programs --program: give one of them");
+		return -1;
+	}
 	options->filter = join(argc - optind, argv + optind);
 	if (!options->filter) {
 		complain("out of memory: filter: give a shorter one");
@@ -409,6 +417,7 @@ void options_free(struct options *options)
 	free(options->functions.items);
 	free(options->excludes.items);
 	free(options->modules.items);
+	free(options->programs.items);
 	free(options->filter);
 	memset(options, 0, sizeof(*options));
 }
@@ -440,6 +449,7 @@ void options_help(void)
 	     "  --module NAME         vmlinux and only this module (repeatable)\n"
 	     "  --no-programs         no BPF programs (tc, XDP)\n"
 	     "  --programs-only       BPF programs, and no kernel functions but drops and ends\n"
+	     "  --program GLOB        of BPF programs only those whose name matches (repeatable)\n"
 	     "  --backend NAME        auto, kprobe.multi, kprobe, tracepoints\n"
 	     "How much\n"
 	     "  --stack               kernel stacks too\n"

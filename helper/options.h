@@ -29,6 +29,7 @@ struct options {
 	struct patterns functions;
 	struct patterns excludes;
 	struct patterns modules;
+	struct patterns programs; /* names of BPF programs; none = all */
 	const char *netns_spec;
 	const char *interface_spec;
 	uint32_t mark;

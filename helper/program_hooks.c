@@ -5,6 +5,7 @@
 #include <linux/types.h>
 #include "../bpf/event.h"
 #include "load.h"
+#include "refused.h"
 #include "packet_trail.skel.h"
 
 #include <bpf/bpf.h>
@@ -142,10 +143,12 @@ static const char *attach_one(const struct load *load, struct program *program, 
 			      struct copy *copy)
 {
 	enum bpf_attach_type type = which == ENTRY ? BPF_TRACE_FENTRY : BPF_TRACE_FEXIT;
+	const struct bpf_program *pattern = pattern_of(skeleton, program, which);
 	int loaded, err;
 
-	loaded = load_copy(load, program, fd, pattern_of(skeleton, program, which), type, hook,
-			   &program->log);
+	if (load_refused(load, bpf_program__name(pattern)))
+		return "the kernel refuses our program for it";
+	loaded = load_copy(load, program, fd, pattern, type, hook, &program->log);
 	if (loaded < 0)
 		return why_not_loaded(-loaded, program->log);
 	err = copy_attach(copy, loaded);

@@ -6,9 +6,11 @@
 #include "../bpf/event.h"
 #include "closer.h"
 #include "copy.h"
+#include "glob.h"
 #include "hooks.h"
 #include "load.h"
 #include "log.h"
+#include "options.h"
 #include "program.h"
 #include "program_hooks.h"
 #include "program_info.h"
@@ -56,7 +58,7 @@ struct programs {
 	struct packet_trail_bpf *skeleton;
 	struct sink *sink;
 	struct hooks *hooks;
-	bool patterns;	     /* are loaded */
+	const struct patterns *wanted;
 	const char *stopped; /* why no more are hooked; NULL = they are */
 	int iterator;	     /* link; -1 = this kernel has none */
 	struct closer *closer;
@@ -456,6 +458,16 @@ static void hook_program(struct programs *programs, struct program *program, int
 	tell_hook(programs, program->verdict_hook);
 }
 
+/* Why a program that could be hooked isn't; NULL = it is. */
+static const char *left_out(const struct programs *programs, const struct program *program)
+{
+	const struct patterns *wanted = programs->wanted;
+
+	if (wanted->count && !glob_any(wanted->items, wanted->count, program->name))
+		return "it isn't one of those that --program names";
+	return programs->stopped;
+}
+
 static void look_at(struct programs *programs, struct entry *entry)
 {
 	struct program *program = &entry->program;
@@ -473,15 +485,15 @@ static void look_at(struct programs *programs, struct entry *entry)
 		if (program_info_read(program, fd)) {
 			program->state = PROGRAM_REPORTED;
 			program->reason = strdup("out of memory");
-		} else if (program->state != PROGRAM_REPORTED && !programs->patterns) {
-			program->state = PROGRAM_REPORTED;
-			program->reason =
-				strdup("this kernel doesn't load our hooks for BPF programs");
-		} else if (program->state != PROGRAM_REPORTED && programs->stopped) {
-			program->state = PROGRAM_REPORTED;
-			program->reason = strdup(programs->stopped);
 		} else if (program->state != PROGRAM_REPORTED) {
-			hook_program(programs, program, fd);
+			const char *why_not = left_out(programs, program);
+
+			if (why_not) {
+				program->state = PROGRAM_REPORTED;
+				program->reason = strdup(why_not);
+			} else {
+				hook_program(programs, program, fd);
+			}
 		}
 		close(fd);
 	}
@@ -690,7 +702,8 @@ size_t programs_count(const struct programs *programs, size_t *hooked)
 }
 
 struct programs *programs_open(const struct load *load, struct packet_trail_bpf *skeleton,
-			       struct sink *sink, struct hooks *hooks)
+			       struct sink *sink, struct hooks *hooks,
+			       const struct patterns *wanted)
 {
 	struct programs *programs = calloc(1, sizeof(*programs));
 	int iterator = bpf_program__fd(skeleton->progs.on_each_program);
@@ -707,8 +720,8 @@ struct programs *programs_open(const struct load *load, struct packet_trail_bpf 
 	programs->skeleton = skeleton;
 	programs->sink = sink;
 	programs->hooks = hooks;
+	programs->wanted = wanted;
 	programs->iterator = -1;
-	programs->patterns = bpf_program__fd(skeleton->progs.on_tc_entry) >= 0;
 	/* The filter may be another one already. */
 	skeleton->data->program_filter = load->filter_number;
 	if (iterator >= 0)

@@ -15,12 +15,17 @@ struct event;
 struct hooks;
 struct load;
 struct packet_trail_bpf;
+struct patterns;
 struct sink;
 struct programs;
 
-/* NULL after it said why. The skeleton is loaded; all that is given outlives the programs. */
+/*
+ * `wanted`: what names of programs to hook match, none = all are hooked. NULL after it said why.
+ * The skeleton is loaded; all that is given outlives the programs.
+ */
 struct programs *programs_open(const struct load *load, struct packet_trail_bpf *skeleton,
-			       struct sink *sink, struct hooks *hooks);
+			       struct sink *sink, struct hooks *hooks,
+			       const struct patterns *wanted);
 
 /* The filter in `load` is another one: every hook is replaced. */
 void programs_filter_changed(struct programs *programs);

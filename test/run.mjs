@@ -129,6 +129,7 @@ function wrongRows(rows) {
     'start to first event',
     'BPF time per non-matching hit',
     'BPF time per matching hit',
+    'BPF time per program entry and verdict',
     'peak RSS',
   ];
   kinds.push('flood of 300 pings: events received', 'idle CPU', 'stop to no probe left');

@@ -19,7 +19,7 @@ import {
 } from './text.ts';
 import { dropOf, recordOf } from './drops.ts';
 import { changesBetween, functionOf, programRunTo, readEvent, stepProgram } from './trail.ts';
-import { programFields } from './programDetail.ts';
+import { programFields, returnedByText } from './programDetail.ts';
 import { programName } from './programText.ts';
 import { verdictOf } from './verdicts.ts';
 
@@ -55,8 +55,12 @@ export function eventDetail(store: TraceStore, event: number): EventDetail {
   const record = recordOf(store, event);
   add("Kernel's record", record === '' ? '' : `${record}; the drop itself is the verdict before`);
   add('Verdict', verdictOf(store, event));
-  if (program !== undefined) fields.push(...programFields(store, program, values.netns, values.ifindex));
-  const call = stepProgram(store, programRunTo(store, order, place), event);
+  const run = programRunTo(store, order, place);
+  if (program !== undefined) {
+    if (hook?.kind === 'BPF verdict') add('Returned by', returnedByText(program, run.reachedFrom(program.id)));
+    fields.push(...programFields(store, program, values.netns, values.ifindex));
+  }
+  const call = stepProgram(store, run, event);
   add('Called from', call && `${programName(call.program)} (BPF program ${call.program.id})`);
   if (call !== undefined && call.tailCalls.length > 0) {
     add('Tail call', `${call.tailCalls.map((to) => `${programName(to)} (${to.id})`).join(' → ')} (inferred)`);

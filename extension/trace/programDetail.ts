@@ -35,6 +35,16 @@ export function stateText(store: TraceStore, program: Program): string {
   }
 }
 
+/**
+ * Whose the verdict of a program is: a tail call doesn't come back, so that the kernel tells the last program's verdict as that of the
+ * one that was entered (docs/helper.md). `reached` is the one that was seen to run last; empty when it is the program's own.
+ */
+export function returnedByText(program: Program, reached: Program | undefined): string {
+  if (reached !== undefined)
+    return `${programName(reached)} (id ${reached.id}), reached by a tail call: the last that was seen to run`;
+  return program.tailCalls.length > 0 ? 'itself, or a program that it left for by a tail call' : '';
+}
+
 /** The fields of a program; `netns` and `ifindex` are where it was met. */
 export function programFields(
   store: TraceStore,

@@ -56,6 +56,12 @@ export class ProgramRun {
     return { program, tailCalls: path ?? [program] };
   }
 
+  /** The program whose code was last seen to run inside of one that was entered, by a tail call; undefined when none was. */
+  reachedFrom(program: number): Program | undefined {
+    const entered = this.#open.findLast(({ program: { id } }) => id === program);
+    return entered === undefined || entered.reached.id === program ? undefined : entered.reached;
+  }
+
   #isTailCall(top: Entered, program: Program): boolean {
     if (program.id === top.reached.id || program.type === programType.ext) return false;
     // An freplace program runs inside another one, which goes on after it.

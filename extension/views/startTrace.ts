@@ -66,6 +66,10 @@ export function helperArguments(filter: TraceFilter, settings: TraceSettings): r
     ...(settings.modules ? [] : ['--no-modules']),
     ...(settings.stacks ? ['--stack'] : []),
     ...(filter.programsOnly ? ['--programs-only'] : settings.programs ? [] : ['--no-programs']),
+    ...(filter.programsOnly || settings.programs ? settings.includePrograms : []).flatMap((glob) => [
+      '--program',
+      glob,
+    ]),
     ...(settings.maxOverhead > 0 ? ['--max-overhead', `${settings.maxOverhead}%`] : []),
     '--limit',
     String(settings.eventLimit),

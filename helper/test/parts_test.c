@@ -607,6 +607,8 @@ static void bad_arguments_are_refused(void)
 		{"--nothing", "x"},
 		{"--programs-only", "--no-programs"},
 		{"--programs-only", "--function=ip_rcv"},
+		{"--no-programs", "--program=cil_*"},
+		{"--program", ""},
 		{"--limit", "99999999999999999999"},
 		{"--not-session", ""},
 		{"--not-session", "10.0.0.1 4000 10.0.0.2"},

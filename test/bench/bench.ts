@@ -38,6 +38,12 @@ async function figuresOf(node: TestNode, command: readonly string[]): Promise<Fi
   return Object.fromEntries(pairs.flatMap(([key, value]) => (key && value ? [[key, Number(value)]] : [])));
 }
 
+/** What the hooks on a tc program cost. It stays where it is attached. */
+async function program(node: TestNode, quick = false): Promise<Figures> {
+  await node.scenario('tc', 'build', 'pass');
+  return await figuresOf(node, ['env', ...(quick ? ['QUICK=1'] : []), '/root/program.sh', helperPath]);
+}
+
 /** What the stream says of a flood of pings. */
 async function flood(node: TestNode, pings: number, args: readonly string[] = []): Promise<Figures> {
   const running = await trace(node, [...args, 'icmp']);
@@ -107,7 +113,7 @@ async function boot(kernel: Kernel): Promise<TestNode> {
 /** Puts all that measuring takes on a node. Rejects when its figures would be those of its clock. */
 async function prepare(node: TestNode): Promise<void> {
   await installHelper(node);
-  for (const script of ['measure.sh', 'changes.sh'])
+  for (const script of ['measure.sh', 'changes.sh', 'program.sh'])
     await node.upload(join(import.meta.dirname, script), `/root/${script}`, '755');
   await node.scenario('pair');
   // An emulated device's time stamp would cost more than the rest of an event.
@@ -132,13 +138,14 @@ async function quickNode(kernel: Kernel): Promise<readonly BenchRow[]> {
     300,
     fewFunctions.flatMap((name) => ['--function', name]),
   );
-  return rowsOf(kernel, { pings: 300, ours, peer: {}, changes: {}, person: {}, stream }).filter(
-    ({ ours: figure }) => figure !== null,
-  );
+  say(`${kernel}: a tc program`);
+  const hooked = await program(node, true);
+  const rows = rowsOf(kernel, { pings: 300, ours, peer: {}, changes: {}, person: {}, stream, hooked });
+  return rows.filter(({ ours: figure }) => figure !== null);
 }
 
 /** Both tools' programs per hit by counted instructions, which few hooks tell as well as all. */
-async function countedHits(kernel: Kernel): Promise<{ readonly ours: Figures; readonly peer: Figures }> {
+async function countedHits(kernel: Kernel): Promise<Pick<Measured, 'ours' | 'peer' | 'hooked'>> {
   const log = (line: string): void => say(`${kernel}: ${line}`);
   log('the time of a hit, on a node of its own');
   await using node = await bootNode({ kernel, countInstructions: true, bootTimeoutMs: 90_000, log });
@@ -148,16 +155,17 @@ async function countedHits(kernel: Kernel): Promise<{ readonly ours: Figures; re
   const ours = await measure(node, [helperPath], true);
   const hits = (figures: Figures): Figures =>
     Object.fromEntries(Object.entries(figures).filter(([name]) => /^(OTHER|MATCHING)_/.test(name)));
-  return { ours: hits(ours), peer: hits(peer) };
+  return { ours: hits(ours), peer: hits(peer), hooked: await program(node, true) };
 }
 
 async function benchNode(kernel: Kernel): Promise<readonly BenchRow[]> {
   const figures = await measureNode(kernel);
-  const { ours, peer } = oneByOne.includes(kernel) ? await countedHits(kernel) : figures;
+  const { ours, peer, hooked } = oneByOne.includes(kernel) ? await countedHits(kernel) : figures;
   return rowsOf(kernel, {
     ...figures,
     ours: { ...figures.ours, ...ours },
     peer: { ...figures.peer, ...peer },
+    hooked,
   });
 }
 
@@ -178,8 +186,9 @@ async function measureNode(kernel: Kernel): Promise<Measured> {
   const person = await wait(node);
   say(`${kernel}: the flood as a stream, everything at its default`);
   const stream = await flood(node, 3000);
-
-  return { pings: 3000, ours, peer, changes, person, stream };
+  say(`${kernel}: a tc program`);
+  const hooked = oneByOne.includes(kernel) ? {} : await program(node);
+  return { pings: 3000, ours, peer, changes, person, stream, hooked };
 }
 
 /** All that was measured on a node; figures that could not be had are missing. */
@@ -190,9 +199,10 @@ interface Measured {
   readonly changes: Figures;
   readonly person: Figures;
   readonly stream: Figures;
+  readonly hooked: Figures;
 }
 
-function rowsOf(kernel: Kernel, { pings, ours, peer, changes, person, stream }: Measured): readonly BenchRow[] {
+function rowsOf(kernel: Kernel, { pings, ours, peer, changes, person, stream, hooked }: Measured): readonly BenchRow[] {
   const rows: BenchRow[] = [];
   const add = (figure: string, unit: string, a: number | undefined, b?: number): void => {
     const both = a !== undefined && b !== undefined && b !== 0;
@@ -208,6 +218,8 @@ function rowsOf(kernel: Kernel, { pings, ours, peer, changes, person, stream }: 
   both('stop to no probe left', 's', (f) => per(f['DETACH_MS'], 1000));
   both('BPF time per non-matching hit', 'ns', (f) => per(f['OTHER_NS'], f['OTHER_HITS']));
   both('BPF time per matching hit', 'ns', (f) => per(f['MATCHING_NS'], f['MATCHING_HITS']));
+  // The peer's package can't: "fentry_tc: unrecognized attach type".
+  add('BPF time per program entry and verdict', 'ns', per(hooked['PROGRAM_NS'], hooked['PROGRAM_HITS']));
   const flooded = `flood of ${pings.toLocaleString('en-US')} pings`;
   // The peer gives an event for each hit of a matching packet, and nothing else is going on.
   add(`${flooded}: events produced`, 'events', stream['SENT'], peer['FLOOD_HITS']);

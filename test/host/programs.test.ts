@@ -235,6 +235,17 @@ suite('what a trace is started with', () => {
     assert.equal(filterText({ ...everyPacket, expression: 'icmp', programsOnly: true }), 'icmp, tc/XDP programs only');
   });
 
+  test('BPF programs are chosen by the globs of the setting, and by none where no program is hooked', () => {
+    assert.deepEqual(traceSettings().includePrograms, []);
+    const named = { ...settings, includePrograms: ['cil_*', 'tc_main'] };
+    const globs = (args: readonly string[]): string[] => args.filter((_, at) => args[at - 1] === '--program');
+    assert.deepEqual(globs(helperArguments(everyPacket, settings)), []);
+    assert.deepEqual(globs(helperArguments(everyPacket, named)), ['cil_*', 'tc_main']);
+    assert.deepEqual(globs(helperArguments(everyPacket, { ...named, programs: false })), []);
+    const only = { ...everyPacket, programsOnly: true };
+    assert.deepEqual(globs(helperArguments(only, { ...named, programs: false })), ['cil_*', 'tc_main']);
+  });
+
   test('an overhead budget is passed on when there is one', () => {
     assert.equal(traceSettings().maxOverhead, 0);
     assert.ok(!helperArguments(everyPacket, settings).includes('--max-overhead'));

@@ -13,7 +13,9 @@
  *   xdp PROGRAM INTERFACE native|generic
  *   replace OBJECT PROGRAM TARGET FUNCTION   loads an freplace program and attaches it
  *   pin PROGRAM PATH
+ *   pinmap MAP PATH
  *   trace PROGRAM FUNCTION COUNT   attaches COUNT empty fentry programs to a function of it, or as many as it takes
+ *   refuse NAME                    from here on the kernel refuses programs of this name
  *   naive PROGRAM                  loads fentry for the first FUNC of its BTF, prints what the kernel says
  *   swap OBJECT PROGRAM INTERFACE MILLISECONDS SECONDS   replaces a tc ingress program every so often, so long
  *   time                           prints TIME=CLOCK_MONOTONIC in ns
@@ -113,9 +115,10 @@ static struct bpf_object *open_object(const char *name)
 	object = bpf_object__open(path);
 	if (!object || object_count == MOST_OBJECTS)
 		die("can't open", path);
-	/* Sections are named as tc names them; the types are the same everywhere. */
+	/* Sections are named as tc names them, or as tc let people name them. */
 	bpf_object__for_each_program(program, object)
-		if (strncmp(bpf_program__section_name(program), "tc/", 3) == 0)
+		if (strncmp(bpf_program__section_name(program), "tc/", 3) == 0 ||
+		    bpf_program__type(program) == BPF_PROG_TYPE_UNSPEC)
 			bpf_program__set_type(program, BPF_PROG_TYPE_SCHED_CLS);
 	return object;
 }
@@ -217,6 +220,19 @@ static void trace(const char *target, const char *function, int count)
 		break;
 	}
 	btf__free(btf);
+}
+
+static void refuse(const char *name)
+{
+	char refused[BPF_OBJ_NAME_LEN] = "";
+	struct bpf_object *object = open_object("refuse");
+	struct bpf_map *constants = bpf_object__find_map_by_name(object, ".rodata");
+	struct bpf_program *program = bpf_object__find_program_by_name(object, "refuse");
+
+	strncpy(refused, name, sizeof(refused) - 1);
+	if (!constants || !program || bpf_map__set_initial_value(constants, refused, sizeof(refused)) ||
+	    bpf_object__load(object) || bpf_raw_tracepoint_open(NULL, bpf_program__fd(program)) < 0)
+		die("can't have it refused", name);
 }
 
 /* What a tracer does that takes the BTF's first FUNC for the program's own. */
@@ -323,9 +339,15 @@ static void step(const char *what)
 		a = next(), b = next();
 		if (bpf_program__pin(program_named(a), b))
 			die("can't pin", b);
+	} else if (strcmp(what, "pinmap") == 0) {
+		a = next(), b = next();
+		if (bpf_obj_pin(map_named(a), b))
+			die("can't pin", b);
 	} else if (strcmp(what, "trace") == 0) {
 		a = next(), b = next(), c = next();
 		trace(a, b, atoi(c));
+	} else if (strcmp(what, "refuse") == 0) {
+		refuse(next());
 	} else if (strcmp(what, "naive") == 0) {
 		naive(next());
 	} else if (strcmp(what, "swap") == 0) {

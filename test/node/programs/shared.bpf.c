@@ -5,8 +5,8 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
-/* Named after the function that other tracers stumbled upon on a node that ran Cilium 1.11. */
-__attribute__((noinline)) __attribute__((visibility("hidden"))) int __send_drop_notify(struct __sk_buff *skb)
+/* A static subprogram comes first, which one of them calls and the other one does not have. */
+__attribute__((noinline)) __attribute__((visibility("hidden"))) int drop_short(struct __sk_buff *skb)
 {
 	skb->mark = 0xd109;
 	return TC_ACT_SHOT;
@@ -21,7 +21,7 @@ static __attribute__((noinline)) int is_short(struct __sk_buff *skb)
 SEC("tc/notifying")
 int notifying(struct __sk_buff *skb)
 {
-	return is_short(skb) ? __send_drop_notify(skb) : TC_ACT_OK;
+	return is_short(skb) ? drop_short(skb) : TC_ACT_OK;
 }
 
 SEC("tc/quiet")

@@ -137,31 +137,83 @@ export const programs: Suite = (kernel, booted, whole) => {
     }
   };
 
+  /** Not where it is by default, which `ip netns exec` hides. */
+  const mountPins = () => node.exec('mkdir -p /run/pins && mount -t bpf bpf /run/pins');
+
+  /** Loader's steps for what Cilium 1.11 has at a container's interface; the slots stay as long as their arrays are pinned. */
+  const containers = [
+    'load endpoint slot calls 1 __send_drop_notify slot calls 7 tail_handle_ipv4 slot policies 42 handle_policy',
+    'pinmap calls /run/pins/calls pinmap policies /run/pins/policies',
+    'tc handle_xgress eth-server ingress 1 tc handle_to_container eth-server egress 1',
+  ].join(' ');
+
   /** tcx and netkit came with 6.6 and 6.7. */
   const hasLinks = kernel !== '5.10' && kernel !== '6.1';
 
   test("Subprog __send_drop_notify doesn't exist", async () => {
+    await mountPins();
+    const endpoint = await loader('server', `${containers} naive handle_xgress`);
     // The counter-example: the first FUNC of the BTF, which is another program's, is refused by the kernel …
-    const shared = await loader('server', 'load shared naive quiet tc quiet eth-server ingress 1 hold');
-    expect(shared.said).toContain('NAIVE_FUNC=__send_drop_notify\n');
-    expect(shared.said).toContain('NAIVE_RESULT=refused\n');
-    expect(shared.said).toContain("NAIVE_LOG=Subprog __send_drop_notify doesn't exist\n");
+    expect(endpoint.said).toContain('NAIVE_FUNC=__send_drop_notify\n');
+    expect(endpoint.said).toContain('NAIVE_RESULT=refused\n');
+    expect(endpoint.said).toContain("NAIVE_LOG=Subprog __send_drop_notify doesn't exist\n");
     // … and the program is traced all the same, at its own entry.
-    const running = await trace(node, ['--function', 'ip_rcv', 'icmp']);
-    await expectAllAccounted(running.store);
-    const quiet = known(running.store, id(shared, 'quiet'));
-    expect(quiet).toMatchObject({ name: 'quiet', state: 'hooked', reason: '' });
-    expect(known(running.store, id(shared, 'notifying')).state).toBe('hooked');
-    expect(quiet.images.map(({ name }) => name)).toEqual(['quiet', 'is_short']);
-    await ping(3);
-    await running.stop();
-    expect(hopsOf(running.store, 'quiet', 'entry')).toHaveLength(3);
-    expect(verdictsOf(running.store, 'quiet')).toEqual({ TC_ACT_OK: 3 });
+    const args = ['--function', 'ip_rcv', '--function', 'bpf_*', 'icmp', 'or', 'udp', 'port', '9'];
+    const { store } = await traceDuring(node, args, async () => {
+      await ping(3);
+      await udp(9, 2);
+    });
+    await node.exec('umount /run/pins');
+    await expectAllAccounted(store);
+    const entered = known(store, id(endpoint, 'handle_xgress'));
+    expect(entered).toMatchObject({ name: 'handle_xgress', state: 'hooked', reason: '' });
+    expect(entered.attachments).toMatchObject([
+      { kind: 'tc', direction: 'ingress', priority: 1, handle: 1, direct: true },
+    ]);
+    expect(entered.tailCalls).toContainEqual({ map: 'calls', index: 7, program: id(endpoint, 'tail_handle_ipv4') });
+    expect(verdictsOf(store, 'handle_xgress')).toEqual({ TC_ACT_OK: 3, TC_ACT_SHOT: 2 });
+    expect(verdictsOf(store, 'handle_to_container')).toEqual({ TC_ACT_OK: 3 });
+    // A tail call doesn't come back: the verdict is that of the last program, whose own hooks stay silent.
+    for (const name of ['tail_handle_ipv4', 'handle_policy', '__send_drop_notify']) {
+      expect(known(store, id(endpoint, name)).state).toBe('hooked');
+      expect(hopsOf(store, name, 'entry'), name).toEqual([]);
+    }
+    const returnedBy = (verdict: string): (string | undefined)[] =>
+      hopsOf(store, 'handle_xgress', 'verdict')
+        .filter((row) => row.verdict === verdict)
+        .map(({ event }) => store.detail(event).fields.find(({ name }) => name === 'Returned by')?.value);
+    const by = (name: string): RegExp => new RegExp(`^${name} \\(id \\d+\\), reached by a tail call`);
+    for (const text of returnedBy('TC_ACT_OK')) expect(text).toMatch(by('handle_policy'));
+    for (const text of returnedBy('TC_ACT_SHOT')) expect(text).toMatch(by('__send_drop_notify'));
     // The same packets as the kernel's functions around it.
-    const trail = trails(running.store).find((rows) => rows.some((row) => row.function === 'quiet'));
+    const trail = trails(store).find((rows) => rows.some((row) => row.verdict === 'TC_ACT_OK'));
     const names = trail?.map((row) => row.function) ?? [];
-    expect(names.indexOf('ip_rcv')).toBeGreaterThan(names.lastIndexOf('quiet'));
+    expect(names.indexOf('ip_rcv')).toBeGreaterThan(names.indexOf('handle_xgress'));
   });
+
+  if (whole)
+    test('every object here loaded at once: the trace starts, all are accounted for, and verdicts are as many as the packets', async () => {
+      await mountPins();
+      const objects = ['shared', 'chain', 'stripped', 'lines', 'eliminated', 'redirect', 'tc', 'dispatcher'];
+      const endpoint = await loader('server', `${objects.map((name) => `load ${name}`).join(' ')} ${containers} hold`);
+      const client = await loader(
+        'client',
+        'load xdp replace component component pass_all pass_all xdp pass_all eth-client native hold',
+      );
+      const send = async () => {
+        await ping(3);
+        await udp(9, 2);
+      };
+      const { store, end } = await traceDuring(node, ['icmp or udp port 9'], send, { first: true });
+      await node.exec('umount /run/pins');
+      await expectAllAccounted(store);
+      expect(store.programs.size).toBeGreaterThanOrEqual(
+        Object.keys(endpoint.ids).length + Object.keys(client.ids).length,
+      );
+      expect(verdictsOf(store, 'handle_xgress')).toEqual({ TC_ACT_OK: 3, TC_ACT_SHOT: 2 });
+      expect(verdictsOf(store, 'handle_to_container')).toEqual({ TC_ACT_OK: 3 });
+      expect(end.total?.sent).toBe(store.eventCount + store.lost);
+    });
 
   test('verdicts are as many as the packets, a drop among them, with the place where the program is attached', async () => {
     const built = await node.scenario('tc', 'build', 'drop_icmp');
@@ -219,6 +271,34 @@ export const programs: Suite = (kernel, booted, whole) => {
     });
 
   if (whole)
+    test('--stack and pause hold for functions and programs', async () => {
+      await loader('server', 'load shared tc quiet eth-server ingress 1');
+      const running = await trace(node, ['--function', 'ip_rcv', '--stack', 'icmp']);
+      let answers = 0;
+      // Control lines take effect in order: the answer to a filter says that the line before has.
+      const tell = async (command: string): Promise<void> => {
+        answers += 1;
+        running.tell(command);
+        running.tell('filter', { filter: 'icmp' });
+        await running.until(() => running.filters.length === answers, `an answer after ${command}`);
+      };
+      await ping(2);
+      await tell('pause');
+      await ping(3);
+      await tell('resume');
+      await ping(1);
+      await running.stop();
+      const entries = hopsOf(running.store, 'quiet', 'entry');
+      const received = trails(running.store)
+        .flat()
+        .filter((row) => row.function === 'ip_rcv' && row.netns === 'server');
+      expect([entries.length, received.length]).toEqual([3, 3]);
+      expect(verdictsOf(running.store, 'quiet')).toEqual({ TC_ACT_OK: 3 });
+      for (const { event } of [...entries, ...received])
+        expect(running.store.detail(event).stack.join(' ')).toContain('__netif_receive_skb');
+    });
+
+  if (whole)
     test('--no-programs hooks none, --programs-only hooks no other function', async () => {
       const shared = await loader('server', 'load shared tc quiet eth-server ingress 1');
       const without = await traceDuring(node, ['--no-programs', '--function', 'ip_rcv', 'icmp'], () => ping(1));
@@ -231,6 +311,18 @@ export const programs: Suite = (kernel, booted, whole) => {
       const both = await node.exec(`${helperPath} --programs-only --no-programs`);
       expect(both.code).toBe(2);
     });
+
+  test('--program hooks those whose name matches, and reports the others as left out', async () => {
+    const shared = await loader('server', 'load shared tc quiet eth-server ingress 1 hold');
+    const args = ['--programs-only', '--program', 'qui*', '--program', 'link[0-9]', 'icmp'];
+    const { store } = await traceDuring(node, args, () => ping(2));
+    await expectAllAccounted(store);
+    expect(verdictsOf(store, 'quiet')).toEqual({ TC_ACT_OK: 2 });
+    expect(known(store, id(shared, 'quiet')).images.map(({ name }) => name)).toEqual(['quiet', 'is_short']);
+    const other = known(store, id(shared, 'notifying'));
+    expect(other).toMatchObject({ state: 'reported', entryHook: 0, verdictHook: 0 });
+    expect(other.reason).toMatch(/isn't one of those that --program names/);
+  });
 
   if (whole)
     test('two programs of one name are two programs', async () => {
@@ -297,6 +389,28 @@ export const programs: Suite = (kernel, booted, whole) => {
     expect(store.eventCount).toBeGreaterThan(0);
   });
 
+  test('one of our own programs that the kernel refuses takes only itself away, and is told', async () => {
+    const shared = await loader(
+      'server',
+      'load shared tc quiet eth-server ingress 1 refuse on_copy refuse on_tc_entry hold',
+    );
+    const running = await trace(node, ['--function', 'ip_rcv', 'icmp']);
+    await ping(2);
+    await running.stop();
+    const { store, statuses } = running;
+    const stateOf = (name: string) => {
+      const hook = [...store.hooks.all()].find(({ function: of }) => of === name);
+      return statuses.findLast(({ id: of }) => of === hook?.id);
+    };
+    expect(stateOf('__copy_skb_header')).toMatchObject({ state: 'skipped' });
+    expect(stateOf('__copy_skb_header')?.reason).toMatch(/refuses our program/);
+    for (const name of ['ip_rcv', 'skb:kfree_skb', 'skb:consume_skb'])
+      expect(stateOf(name)?.state, name).toBe('attached');
+    expect(verdictsOf(store, 'quiet')).toEqual({ TC_ACT_OK: 2 });
+    expect(hopsOf(store, 'quiet', 'entry')).toEqual([]);
+    expect(known(store, id(shared, 'quiet')).reason).toMatch(/^verdicts only: the kernel refuses our program/);
+  });
+
   if (whole)
     test('a program whose first subprogram was eliminated is hooked, and its code carries the right names', async () => {
       const both = await loader('server', 'load eliminated tc eliminating eth-server ingress 1 load shared hold');
@@ -305,8 +419,8 @@ export const programs: Suite = (kernel, booted, whole) => {
       expect(program).toMatchObject({ name: 'eliminating', state: 'hooked', reason: '' });
       expect(program.images.map(({ name }) => name)).toEqual(['eliminating', 'kept']);
       // In one program of an object it is there, in the other it isn't.
-      expect(known(store, id(both, 'notifying')).images.map(({ name }) => name)).toContain('__send_drop_notify');
-      expect(known(store, id(both, 'quiet')).images.map(({ name }) => name)).not.toContain('__send_drop_notify');
+      expect(known(store, id(both, 'notifying')).images.map(({ name }) => name)).toContain('drop_short');
+      expect(known(store, id(both, 'quiet')).images.map(({ name }) => name)).not.toContain('drop_short');
       expect(verdictsOf(store, 'eliminating')).toEqual({ TC_ACT_OK: 2 });
     });
 
@@ -328,7 +442,7 @@ export const programs: Suite = (kernel, booted, whole) => {
     test('one program on both directions of an interface, and on another: each place has its own verdict count', async () => {
       const server = 'eth-server';
       // Not below /sys, of which each namespace has its own.
-      await node.exec('mkdir -p /run/pins && mount -t bpf bpf /run/pins');
+      await mountPins();
       const steps = `load shared tc quiet ${server} ingress 1 tc quiet ${server} egress 1 pin quiet /run/pins/quiet`;
       const shared = await loader('server', steps);
       const { code, stderr } = await node.exec(

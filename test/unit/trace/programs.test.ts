@@ -559,6 +559,22 @@ describe('tail calls', () => {
     expect(store.trail(0, 4, 1).rows[0]?.calledFrom?.tailCalls).toEqual(['stage4']);
   });
 
+  test('a verdict says whose it is: that of the program that ran last, by a tail call where one was seen', () => {
+    const returnedBy = (calls: readonly FakeEvent[], length = 3): string | undefined => {
+      const verdict = at(9, { hook: 2, verdict: 2n });
+      const store = storeOf(programs(...chain(length)), events(at(0, { hook: 1 }), ...calls, verdict));
+      return store.detail(calls.length + 1).fields.find(({ name }) => name === 'Returned by')?.value;
+    };
+    const call = (index: number): FakeEvent => at(1, { hook: 22, caller: within(index) });
+    expect(returnedBy([call(0), call(2)])).toBe(
+      'stage2 (id 12), reached by a tail call: the last that was seen to run',
+    );
+    expect(returnedBy([call(0)])).toBe('itself, or a program that it left for by a tail call');
+    expect(returnedBy([call(0)], 1)).toBeUndefined();
+    const entry = storeOf(programs(...chain(3)), events(at(0, { hook: 1 })));
+    expect(entry.detail(0).fields.map(({ name }) => name)).not.toContain('Returned by');
+  });
+
   test('where two ways lead there, only where it arrived is said', () => {
     const [first, second, third] = chain(3);
     if (first === undefined || second === undefined || third === undefined) throw new Error('three programs');
