@@ -3,6 +3,7 @@
 #include "capture.h"
 #include "attach.h"
 #include "copy.h"
+#include "grace.h"
 #include "log.h"
 #include "programs.h"
 #include "packet_trail.skel.h"
@@ -10,12 +11,10 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/membarrier.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Little enough that the run loop looks at its clocks several times a second. */
@@ -274,8 +273,8 @@ static void tell_unseen(struct capture *capture, const struct attachment *attach
 	if (runs->function_misses)
 		return;
 	if (unseen > capture->unseen) {
-		/* Programs run under RCU: those of hits just now have counted after this. */
-		syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+		/* Programs of hits just now have counted after this. */
+		grace_wait();
 		seen = count_hits(capture, &all);
 		unseen = probe_hits > seen ? probe_hits - seen : 0;
 	}

@@ -8,6 +8,7 @@
 #include "capture.h"
 #include "control.h"
 #include "functions.h"
+#include "grace.h"
 #include "kallsyms.h"
 #include "list.h"
 #include "load.h"
@@ -30,7 +31,6 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/membarrier.h>
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
@@ -39,7 +39,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -48,7 +47,6 @@
 #define IDLE_MS	    250 /* longest sleep when none do; the first one wakes us */
 #define ACCOUNT_MS  500 /* between looks at what was lost */
 #define COUNTERS_MS 1000
-#define PROGRAMS_US 20000 /* where it can't be asked: no program runs so long */
 
 enum { EXIT_OK = 0, EXIT_CANT = 1, EXIT_BAD = 2 };
 
@@ -604,21 +602,14 @@ static void run(struct trace *trace)
 	}
 }
 
-/* Until each program that ran when it was told to send nothing has ended: they run in what RCU
- * waits for. */
-static void await_programs(void)
-{
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
-		usleep(PROGRAMS_US);
-}
-
 static void finish(struct trace *trace)
 {
 	struct totals totals;
 
 	tell_progress(trace, "detach", 0, trace->attachment.hooks.functions);
 	capture_pause(&trace->capture, true);
-	await_programs();
+	/* What ran when it was told to send nothing may still send. */
+	grace_wait();
 	while (!capture_read(&trace->capture))
 		;
 	trace->sink->flush(trace->sink);

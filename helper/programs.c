@@ -7,6 +7,7 @@
 #include "closer.h"
 #include "copy.h"
 #include "glob.h"
+#include "grace.h"
 #include "hooks.h"
 #include "load.h"
 #include "log.h"
@@ -547,6 +548,8 @@ bool programs_step(struct programs *programs, uint64_t now_ms)
 
 void programs_filter_changed(struct programs *programs)
 {
+	bool renewed = false;
+
 	/* First the new ones beside the old, then the word that makes them act, then the old go. */
 	for (size_t i = 0; i < programs->count; i++) {
 		struct entry *entry = programs->entries[i];
@@ -557,8 +560,12 @@ void programs_filter_changed(struct programs *programs)
 			continue; /* it isn't hooked; or is going, and the next scan says so */
 		program_hooks_renew(programs->load, &entry->program, fd, programs->skeleton,
 				    entry->next);
+		renewed = true;
 		close(fd);
 	}
+	/* A run that began without the new ones would have its entry told, and not its verdict. */
+	if (renewed)
+		grace_wait();
 	programs->skeleton->data->program_filter = programs->load->filter_number;
 	for (size_t i = 0; i < programs->count; i++) {
 		struct entry *entry = programs->entries[i];

@@ -516,14 +516,18 @@ export const programs: Suite = (kernel, booted, whole) => {
         expect(running.filters.at(-1)?.error).toBe('');
       };
       await change('icmp');
-      const pings = node.exec(`ip netns exec client ping -q -c 60 -i 0.02 -W 1 ${fact('SERVER_ADDRESS')}`);
-      for (const filter of ['icmp or tcp', 'icmp or sctp', 'icmp']) await change(filter);
+      const count = 400;
+      const sending = { over: false };
+      const pings = node
+        .exec(`ip netns exec client ping -q -c ${count} -i 0.004 -W 1 ${fact('SERVER_ADDRESS')}`)
+        .finally(() => (sending.over = true));
+      for (let i = 0; !sending.over; i++) await change(`icmp or tcp port ${1 + (i % 1000)}`);
       await pings;
       await change('tcp');
       await ping(2);
       const end = await running.stop();
-      expect(hopsOf(running.store, 'quiet', 'entry')).toHaveLength(60);
-      expect(verdictsOf(running.store, 'quiet')).toEqual({ TC_ACT_OK: 60 });
+      expect(hopsOf(running.store, 'quiet', 'entry')).toHaveLength(count);
+      expect(verdictsOf(running.store, 'quiet')).toEqual({ TC_ACT_OK: count });
       expect(end?.total?.sent).toBe(running.store.eventCount + running.store.lost);
     });
 
