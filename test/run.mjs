@@ -65,7 +65,7 @@ async function lint() {
 /** The helper's own tests; `make test` prints their count. */
 async function helper() {
   const results = { passed: 0, failed: [], skipped: [] };
-  const code = await stream('make', ['-C', 'helper', '--no-print-directory', 'test'], {
+  const code = await stream('make', ['-j2', '-C', 'helper', '--no-print-directory', 'test'], {
     // The programs count checks by the ten thousand; each program is one test here.
     onLine(line) {
       const [, passed, failed] = /^(\d+) passed, (\d+) failed/.exec(line) ?? [];
@@ -147,11 +147,11 @@ function resultsFile(suite) {
 
 /**
  * The gate, in the order that tells soonest what is wrong; each with the seconds it may take on two cores with warm caches. In a whole
- * run linting goes on beside the node, which leaves half of two processors idle.
+ * run a suite of one thread goes on beside one that leaves a processor idle.
  */
 const gate = {
-  helper: { run: helper, budget: 10 },
   unit: { run: (filter) => vitest('unit', filter), budget: 45 },
+  helper: { run: helper, budget: 10, beside: 'host' },
   host: { run: host, budget: 50 },
   node: { run: (filter) => vitestTwice('node', filter), budget: 480 },
   lint: { run: lint, budget: 30, beside: 'node' },
@@ -161,6 +161,7 @@ const gate = {
     run: async (filter) => vitestTwice('e2e', filter, { PACKET_TRAIL_VSIX: await makePackage(join(root, 'build')) }),
     budget: 110,
   },
+  timeline: { run: (filter) => vitestTwice('timeline', filter), budget: 60, beside: 'e2e' },
   bench: { run: bench, budget: 60 },
 };
 

@@ -344,7 +344,7 @@ int main(void)
 {
 	const char *more = getenv("PACKET_TRAIL_FUZZ_SECONDS");
 	const char *again = getenv("PACKET_TRAIL_FUZZ_SEED");
-	double seconds = more ? strtod(more, NULL) : 1.5;
+	double seconds = more ? strtod(more, NULL) : 0.5;
 
 	seed = again ? strtoull(again, NULL, 0) : (uint64_t)time(NULL) | 1;
 	printf("fuzz: PACKET_TRAIL_FUZZ_SEED=%llu\n", (unsigned long long)seed);
