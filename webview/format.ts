@@ -1,37 +1,16 @@
 // How numbers read: durations, counts, shares and wall-clock times. Pure.
+import { timeUnits } from '../extension/protocol/duration.ts';
 
-const units: readonly (readonly [number, string])[] = [
-  [1e9, 's'],
-  [1e6, 'ms'],
-  [1e3, 'µs'],
-  [1, 'ns'],
-];
+export { formatDuration } from '../extension/protocol/duration.ts';
 
 function trim(value: number, digits: number): string {
   return String(Number(value.toFixed(digits)));
 }
 
-/** A length of time to three significant digits or better: "12 ns", "1.20 µs", "340 ms", "2 min 5 s". */
-export function formatDuration(ns: number): string {
-  if (ns < 0) return `−${formatDuration(-ns)}`;
-  if (ns === 0) return '0';
-  if (ns >= 60e9) {
-    const seconds = Math.round(ns / 1e9);
-    return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-  }
-  for (const [size, unit] of units) {
-    if (ns < size) continue;
-    const value = ns / size;
-    // A fixed number of digits, so that a column of them can be compared at a glance.
-    return `${value.toFixed(size === 1 ? 0 : value < 10 ? 2 : value < 100 ? 1 : 0)} ${unit}`;
-  }
-  return `${trim(ns, 2)} ns`;
-}
-
 /** A point in time since the trace's start, exact to the ns: "1.234 567 890 s", "12.5 µs". */
 export function formatTime(ns: number): string {
   if (ns < 0) return `−${formatTime(-ns)}`;
-  const [size, unit] = units.find(([each]) => ns >= each) ?? [1, 'ns'];
+  const [size, unit] = timeUnits.find(([each]) => ns >= each) ?? [1, 'ns'];
   const whole = Math.floor(ns / size);
   if (size === 1) return `${trim(ns, 2)} ns`;
   const digits = Math.round(Math.log10(size));

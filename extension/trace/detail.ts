@@ -1,4 +1,5 @@
 // Everything about one event, field by field, for the details view.
+import { formatDuration } from '../protocol/duration.ts';
 import type { EventDetail } from '../protocol/timeline.ts';
 import { eventFlag } from './columns.ts';
 import { laneLabel } from './lanes.ts';
@@ -13,7 +14,6 @@ import {
   isIcmp,
   l4Text,
   monotonicText,
-  spanText,
   tcpFlagsText,
   wallText,
 } from './text.ts';
@@ -43,8 +43,8 @@ export function eventDetail(store: TraceStore, event: number): EventDetail {
   add('Hook', hook?.kind);
   add('Prototype', hook?.prototype);
   add('Address', hook === undefined || hook.address === 0n ? '' : hex64(hook.address));
-  add('Time', `+${spanText(store.sinceStart(values.time))}`);
-  add('Since previous hop', before === undefined ? '' : spanText(values.time - before.time));
+  add('Time', `+${formatDuration(store.sinceStart(values.time))}`);
+  add('Since previous hop', before === undefined ? '' : formatDuration(values.time - before.time));
   const mono = store.monotonic(values.time);
   const wall = store.wall(values.time);
   add('Wall clock', wall === undefined ? '' : wallText(wall));

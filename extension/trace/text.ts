@@ -144,15 +144,6 @@ export function edgeText(edge: number): string {
   return ['', 'clone', 'copy', 'segment', 'fragment', 'reassembled', 'encapsulated'][edge] ?? `edge ${edge}`;
 }
 
-/** A span of time: "12 ns", "3.402 µs", "1.200 ms", "4.000 s". */
-export function spanText(ns: number): string {
-  const size = Math.abs(ns);
-  if (size < 1_000) return `${ns} ns`;
-  if (size < 1_000_000) return `${(ns / 1_000).toFixed(3)} µs`;
-  if (size < 1_000_000_000) return `${(ns / 1_000_000).toFixed(3)} ms`;
-  return `${(ns / 1_000_000_000).toFixed(3)} s`;
-}
-
 /** Monotonic seconds with all nine places, exact. */
 export function monotonicText(ns: bigint): string {
   const sign = ns < 0n ? '-' : '';

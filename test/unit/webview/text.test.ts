@@ -17,6 +17,17 @@ describe('numbers', () => {
     for (const [ns, text] of cases) expect(formatDuration(ns)).toBe(text);
   });
 
+  test('a duration keeps three digits where it rounds up', () => {
+    const cases: readonly (readonly [number, string])[] = [
+      [999.6, '1.00 µs'],
+      [9_996, '10.0 µs'],
+      [99_960, '100 µs'],
+      [999_600, '1.00 ms'],
+      [59.97e9, '1 min 0 s'],
+    ];
+    for (const [ns, text] of cases) expect(formatDuration(ns)).toBe(text);
+  });
+
   test('a time is exact to the nanosecond', () => {
     expect(formatTime(1_234_567_890)).toBe('1.234\u202f567\u202f89 s');
     expect(formatTime(12_500)).toBe('12.5 µs');
