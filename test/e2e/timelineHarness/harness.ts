@@ -160,7 +160,7 @@ const themeScript = (theme: Theme): string => `
 
 async function bundle(outdir: string): Promise<void> {
   await build({
-    entryPoints: [join(webview, 'timeline.ts'), join(webview, 'timeline.css')],
+    entryPoints: { timeline: join(webview, 'main.ts') },
     bundle: true,
     minify: true,
     format: 'iife',
