@@ -38,7 +38,7 @@ import { Toolbar } from './toolbar.ts';
 import { TrailModel } from './trailModel.ts';
 import { TrailView } from './trailView.ts';
 import * as view from './viewport.ts';
-import './styles/trail.css';
+import './styles/timeline.css';
 
 const rowHeight = 22;
 const rulerHeight = 24;

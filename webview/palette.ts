@@ -23,7 +23,7 @@ export interface Palette {
 
 /**
  * The variables of a layer's colour, the first that the theme sets wins; the last entry is for themes that set none. Red is left
- * to drops. timeline.css uses the same order for the swatches.
+ * to drops. styles/legend.css has the same order for the swatches.
  */
 const layerColours: Readonly<Record<(typeof layers)[number], readonly [...string[], string]>> = {
   driver: ['--vscode-charts-blue', '#3794ff'],
