@@ -48,7 +48,7 @@ export interface Renderer {
   /** Sizes in CSS px; `ratio` device pixels each. */
   resize(width: number, height: number, ratio: number): void;
   setPalette(palette: Palette): void;
-  /** Draws lanes and ruler, then what lies over them. */
+  /** Draws lanes and ruler. */
   draw(scene: Scene): void;
   /** Draws only what follows the pointer and the selection; cheap at any number of marks. */
   drawOverlay(scene: Scene): void;
