@@ -92,6 +92,11 @@ export interface TextFieldOptions {
   readonly onLeave: () => void;
 }
 
+/** Whether what an event came from is a field, which keeps the keys that are typed to itself. */
+export function isField(target: EventTarget | null): boolean {
+  return target instanceof Element && target.closest('vscode-text-field') !== null;
+}
+
 export interface LineFieldOptions {
   readonly label: string;
   readonly placeholder: string;

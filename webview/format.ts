@@ -1,5 +1,6 @@
-// How numbers read: durations, counts, shares and wall-clock times. Pure.
+// How numbers and names read: durations, counts, shares, wall-clock times, layers and ends. Pure.
 import { timeUnits } from '../extension/protocol/duration.ts';
+import type { Layer } from '../extension/protocol/timeline.ts';
 
 export { formatDuration } from '../extension/protocol/duration.ts';
 
@@ -50,3 +51,16 @@ export function formatClock(ms: number): string {
 export function endText(reason: string, benign: string): string {
   return benign === '' ? `Dropped: ${reason}` : `Kernel reports ${reason}: ${benign}`;
 }
+
+/** Layers in words. */
+export const layerNames: Readonly<Record<Layer, string>> = {
+  driver: 'driver',
+  bpf: 'tc/XDP',
+  core: 'core',
+  bridge: 'bridge',
+  netfilter: 'netfilter',
+  ip: 'IP',
+  transport: 'TCP/UDP',
+  socket: 'socket',
+  other: 'other',
+};

@@ -1,6 +1,10 @@
-// What end-to-end tests may read of the running timeline, as `globalThis.packetTrailTimeline`. Read-only: nothing in it changes anything.
+// What end-to-end tests may read of the running timeline, as `globalThis.packetTrailTimeline`: there when the page was made with
+// `data-inspect`. Read-only: nothing in it changes anything.
 import type { GapMark, Lane, TraceSummary, TrailRow } from '../extension/protocol/timeline.ts';
+import type { Model } from './model.ts';
+import type { Selection } from './selection.ts';
 import type { Viewport } from './viewport.ts';
+import type { ViewportController } from './viewportController.ts';
 
 /** A view on the timeline's own model, JSON throughout so that it can be taken out of a page. */
 export interface TimelineInspection {
@@ -31,4 +35,60 @@ export interface TimelineInspection {
 
 declare global {
   var packetTrailTimeline: TimelineInspection | undefined;
+}
+
+/** Whose public state is read. */
+export interface Inspected {
+  readonly model: Model;
+  readonly view: ViewportController;
+  readonly selection: Selection;
+  readonly lanes: Pick<TimelineInspection, 'frames' | 'lanes' | 'place'>;
+}
+
+/** Offers the state to tests. */
+export function inspect({ model, view, selection, lanes }: Inspected): void {
+  globalThis.packetTrailTimeline = Object.freeze<TimelineInspection>({
+    get summary() {
+      return model.summary;
+    },
+    get gaps() {
+      return model.gaps;
+    },
+    get viewport() {
+      return view.viewport;
+    },
+    get follow() {
+      return view.follow;
+    },
+    get filter() {
+      return model.filter;
+    },
+    get lanes() {
+      return lanes.lanes;
+    },
+    get laneTotal() {
+      return model.lanes.total;
+    },
+    get selectedLane() {
+      return selection.selected?.lane;
+    },
+    get selectedEvent() {
+      return selection.selected?.event;
+    },
+    get trail() {
+      return selection.trail.rows();
+    },
+    get trailTotal() {
+      return selection.trail.total;
+    },
+    get page() {
+      const { loaded } = model.pages;
+      if (loaded === undefined) return undefined;
+      return { fromNs: loaded.fromNs, toNs: loaded.toNs, lanes: loaded.slots.size, marks: loaded.page.time.length };
+    },
+    get frames() {
+      return lanes.frames;
+    },
+    place: (lane, event) => lanes.place(lane, event),
+  });
 }

@@ -1,22 +1,29 @@
-// Pointer and wheel on the lanes, turned into what they mean. Keys are in timeline.ts, where all actions are.
+// Pointer and wheel on the lanes and on their names, turned into what they mean. Keys are in keys.ts.
+import { rowHeight, rulerHeight } from './viewport.ts';
 
-export interface LaneActions {
+/** What is done with the names. Pixels are those of the lanes' canvas; a name is left of it, `x` −1. */
+export interface NameActions {
   /** Wheel: scrolls the lanes by px. */
   scrollBy(px: number): void;
+  hover(point: { readonly x: number; readonly y: number } | undefined): void;
+  pick(x: number, y: number): void;
+  zoomToPacket(y: number): void;
+}
+
+/** What is done with the lanes. */
+export interface LaneActions extends NameActions {
   pan(px: number): void;
   zoom(x: number, factor: number): void;
   /** A range that is being dragged out, or undefined when it is given up. */
   range(range: readonly [number, number] | undefined): void;
   zoomToRange(from: number, to: number): void;
-  hover(point: { readonly x: number; readonly y: number } | undefined): void;
-  pick(x: number, y: number): void;
-  zoomToPacket(x: number, y: number): void;
 }
 
 /** Pixels that the pointer may move before a press is a drag. */
 const slack = 4;
 
-export function listen(element: HTMLElement, actions: LaneActions): void {
+/** Hears pointer and wheel on the lanes' canvas. */
+export function listenToLanes(element: HTMLElement, actions: LaneActions): void {
   let press: { readonly x: number; readonly y: number; readonly range: boolean } | undefined;
   let last: { x: number; y: number } = { x: 0, y: 0 };
   let dragging = false;
@@ -29,7 +36,7 @@ export function listen(element: HTMLElement, actions: LaneActions): void {
     'wheel',
     (event) => {
       event.preventDefault();
-      const unit = event.deltaMode === 1 ? 22 : event.deltaMode === 2 ? 400 : 1;
+      const unit = event.deltaMode === 1 ? rowHeight : event.deltaMode === 2 ? 400 : 1;
       const [dx, dy] = [event.deltaX * unit, event.deltaY * unit];
       if (event.ctrlKey || event.metaKey) {
         // A notch of a mouse wheel is 100 or so and a pinch step a few: both feel right with this curve.
@@ -80,8 +87,23 @@ export function listen(element: HTMLElement, actions: LaneActions): void {
   element.addEventListener('pointerup', (event) => release(event, true));
   element.addEventListener('pointercancel', (event) => release(event, false));
   element.addEventListener('pointerleave', () => actions.hover(undefined));
-  element.addEventListener('dblclick', (event) => {
-    const at = point(event);
-    actions.zoomToPacket(at.x, at.y);
-  });
+  element.addEventListener('dblclick', (event) => actions.zoomToPacket(point(event).y));
+}
+
+/** Hears pointer and wheel on the names, which begin below the ruler. */
+export function listenToNames(element: HTMLElement, actions: NameActions): void {
+  const laneY = (event: MouseEvent): number => event.clientY - element.getBoundingClientRect().top + rulerHeight;
+  element.addEventListener('click', (event) => actions.pick(-1, laneY(event)));
+  element.addEventListener('dblclick', (event) => actions.zoomToPacket(laneY(event)));
+  element.addEventListener('pointermove', (event) => actions.hover({ x: -1, y: laneY(event) }));
+  element.addEventListener('pointerleave', () => actions.hover(undefined));
+  element.addEventListener(
+    'wheel',
+    (event) => {
+      if (event.ctrlKey || event.metaKey) return;
+      event.preventDefault();
+      actions.scrollBy(event.deltaY * (event.deltaMode === 1 ? rowHeight : 1));
+    },
+    { passive: false },
+  );
 }

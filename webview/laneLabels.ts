@@ -19,7 +19,10 @@ export class LaneLabels {
   });
   private elements: HTMLElement[] = [];
 
+  /** Shows rows in view of a list of `total`. */
   update(rows: readonly LabelRow[], total: number): void {
+    const digits = rows.reduce((most, { lane }) => Math.max(most, lane?.id.length ?? 0), 2);
+    this.element.style.setProperty('--id-width', `${Math.min(digits, 12) + 1}ch`);
     while (this.elements.length > rows.length) this.elements.pop()?.remove();
     while (this.elements.length < rows.length) {
       const element = el('div', { class: 'label', attributes: { role: 'option' } });

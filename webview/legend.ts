@@ -1,19 +1,9 @@
 // What the colours and shapes mean.
-import { layers, type Layer } from '../extension/protocol/timeline.ts';
+import { layers } from '../extension/protocol/timeline.ts';
 import { el } from './dom.ts';
+import { layerNames } from './format.ts';
 
-export const layerNames: Readonly<Record<Layer, string>> = {
-  driver: 'driver',
-  bpf: 'tc/XDP',
-  core: 'core',
-  bridge: 'bridge',
-  netfilter: 'netfilter',
-  ip: 'IP',
-  transport: 'TCP/UDP',
-  socket: 'socket',
-  other: 'other',
-};
-
+/** Makes the legend. */
 export function createLegend(): HTMLElement {
   const entry = (mark: HTMLElement, text: string): HTMLElement => el('li', {}, mark, text);
   return el(

@@ -1,5 +1,6 @@
 // Searching a page: where a time falls among a lane's marks, and which mark the pointer is on. Pure.
 import { markDrop, type Page } from '../extension/protocol/pages.ts';
+import type { Lane } from '../extension/protocol/timeline.ts';
 import { xOf, type Viewport } from './viewport.ts';
 
 /** A page with the request that it answers. */
@@ -9,6 +10,21 @@ export interface LoadedPage {
   readonly toNs: number;
   /** Lane index → its place in the page. */
   readonly slots: ReadonlyMap<number, number>;
+}
+
+/** What the pointer is on. */
+export interface Pointed {
+  /** Where the pointer is on the page, px. */
+  readonly x: number;
+  readonly y: number;
+  /** The time there, and how far beside it a thin thing is hit as well. */
+  readonly ns: number;
+  readonly slackNs: number;
+  /** Whether it is on the ruler. */
+  readonly ruler: boolean;
+  readonly lane: Lane | undefined;
+  /** A mark of that lane in the loaded page. */
+  readonly mark: number | undefined;
 }
 
 /** The first of marks [low, high) whose time is at least `relative` ns after the page's start. */

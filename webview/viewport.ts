@@ -13,6 +13,9 @@ export interface PageWindow {
   readonly buckets: number;
 }
 
+/** Height of a lane's row and of the ruler above the lanes, px; styles/base.css has them, too. */
+export const rowHeight = 22;
+export const rulerHeight = 24;
 /** Closest zoom: 1,000 px show 50 ns. */
 export const minNsPerPx = 0.05;
 /** A bucket is one to two CSS pixels wide: finer can't be told apart. */

@@ -165,6 +165,8 @@ export interface TimelineNotices {
 }
 
 export type RequestName = keyof TimelineRequests;
+/** The host as a function: resolves with its answer, or rejects with an Error whose message is fit to be shown. */
+export type Ask = <K extends RequestName>(name: K, argument: TimelineRequests[K][0]) => Promise<TimelineRequests[K][1]>;
 export type RequestMessage = {
   [K in RequestName]: {
     readonly type: 'request';
