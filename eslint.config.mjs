@@ -8,6 +8,55 @@ const walls = (patterns, message) => ({
   'no-restricted-imports': ['error', { patterns: [{ group: patterns, message }] }],
 });
 
+/** The control library; controls.ts alone knows it, and what makes it fit for the page's policy. */
+const toolkit = '@vscode/webview-ui-toolkit';
+
+/**
+ * The webview's rooms: their files, and the rooms that these may import from. Host → model → panes; gestures and keys → controllers →
+ * model; a pane knows no other pane. main.ts knows all of them. A file that is in no room may import none, and none may import it.
+ */
+const rooms = {
+  model: {
+    files:
+      'changes format hopLabels keymap laneWindow marks model newest pageLoader palette ruler scroll state trailModel viewport',
+    knows: ['model'],
+  },
+  controllers: { files: 'selection viewportController', knows: ['model', 'controllers'] },
+  parts: {
+    files:
+      'canvasBackdrop canvasGaps canvasMarks canvasNames canvasRenderer canvasRuler canvasSheet canvasSigns captureBox controls dom ' +
+      'focusProbe laneLabels lanesScene overviewView renderer scrollbar splitter strips trailCells',
+    knows: ['model', 'parts'],
+  },
+  panes: { files: 'detailView lanesPane legend messages toasts toolbar tooltip trailView', knows: ['model', 'parts'] },
+  wires: {
+    files: 'host inspection interaction keys layout persistence theme',
+    knows: ['model', 'controllers', 'parts'],
+  },
+  main: { files: 'main', knows: ['model', 'controllers', 'parts', 'panes', 'wires'] },
+};
+const filesOf = (room) => rooms[room].files.split(' ');
+
+/** What a webview file must not import, when it knows these rooms. */
+const webviewWalls = (knows, foreign = ['node:*', 'vscode', 'ssh2', toolkit]) => ({
+  'no-restricted-imports': [
+    'error',
+    {
+      patterns: [
+        {
+          group: foreign,
+          message: 'The webview knows only extension/protocol, and controls.ts the library of controls.',
+        },
+        { regex: '^\\.\\./(?!extension/protocol/)', message: 'The webview knows only extension/protocol.' },
+        {
+          regex: `^\\./(?!(?:${knows.flatMap(filesOf).join('|')})\\.ts$|styles/)`,
+          message: 'That is in no room that this file may know: see the rooms in eslint.config.mjs.',
+        },
+      ],
+    },
+  ],
+});
+
 export default tseslint.config(
   { ignores: ['dist/', 'build/', 'test-output/', 'node_modules/'] },
   js.configs.recommended,
@@ -22,12 +71,21 @@ export default tseslint.config(
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
     },
   },
+  { files: ['webview/**/*.ts'], rules: webviewWalls([]) },
+  ...Object.entries(rooms).map(([room, { knows }]) => ({
+    files: filesOf(room).map((file) => `webview/${file}.ts`),
+    rules: webviewWalls(knows),
+  })),
   {
-    files: ['webview/**/*.ts'],
-    rules: walls(
-      ['node:*', 'vscode', 'ssh2', '**/extension/{nodes,trace,source,export,views}/**'],
-      'The webview knows only extension/protocol.',
-    ),
+    files: ['webview/controls.ts', 'webview/focusProbe.ts'],
+    rules: webviewWalls(rooms.parts.knows, ['node:*', 'vscode', 'ssh2']),
+  },
+  {
+    // What Node.js has as well isn't the DOM's.
+    files: ['model', 'controllers'].flatMap(filesOf).map((file) => `webview/${file}.ts`),
+    rules: {
+      'no-restricted-globals': ['error', ...Object.keys(globals.browser).filter((name) => !(name in globals.node))],
+    },
   },
   {
     files: ['extension/protocol/**/*.ts'],
