@@ -213,7 +213,7 @@ function start(root: HTMLElement): void {
     view.restore(kept.follow ? undefined : kept.viewport, kept.lanesTop);
   }
   watchTheme((palette) => lanes.setPalette(palette));
-  inspect({ model, view, selection, lanes });
+  if (root.dataset['inspect'] !== undefined) inspect({ model, view, selection, lanes });
   updateTrail();
   load(kept?.event).catch(fail);
 }

@@ -23,6 +23,8 @@ export function timelineHtml(webview: vscode.Webview, extensionUri: vscode.Uri):
     `font-src ${webview.cspSource}`,
     `img-src ${webview.cspSource} data:`,
   ].join('; ');
+  // Tests that drive VS Code from outside read the page's own model: webview/inspection.ts.
+  const inspect = process.env['PACKET_TRAIL_INSPECT'] === '1' ? ' data-inspect' : '';
   return `<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -33,7 +35,7 @@ export function timelineHtml(webview: vscode.Webview, extensionUri: vscode.Uri):
 <link rel="stylesheet" href="${at('timeline.css')}">
 </head>
 <body>
-<div id="timeline"></div>
+<div id="timeline"${inspect}></div>
 <script nonce="${nonce}" src="${at('timeline.js')}"></script>
 </body>
 </html>`;

@@ -208,12 +208,15 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
-/** This process' environment less what would change how VS Code or its extension host run, and without an extension gallery. */
+/**
+ * This process' environment less what would change how VS Code or its extension host run, and without an extension gallery. The
+ * timeline offers its model to whoever drives the browser (timelinePage.ts).
+ */
 function environment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(
     ([name]) => !/^(VSCODE_|VITEST|NODE_OPTIONS$|NODE_ENV$|npm_)/.test(name),
   );
-  return { ...Object.fromEntries(kept), EXTENSIONS_GALLERY: '{"serviceUrl":""}' };
+  return { ...Object.fromEntries(kept), EXTENSIONS_GALLERY: '{"serviceUrl":""}', PACKET_TRAIL_INSPECT: '1' };
 }
 
 async function readLogs(folder: string): Promise<string> {

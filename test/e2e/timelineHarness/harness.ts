@@ -175,7 +175,7 @@ function shell(origin: string): string {
   const policy = `default-src 'none'; script-src 'nonce-${nonce}'; style-src ${origin}; font-src ${origin}; img-src ${origin} data:`;
   return `<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${policy}">
 <title>Packet Trail</title><link rel="stylesheet" href="${origin}/timeline.css"></head>
-<body><div id="timeline"></div><script nonce="${nonce}" src="${origin}/timeline.js"></script></body></html>`;
+<body><div id="timeline" data-inspect></div><script nonce="${nonce}" src="${origin}/timeline.js"></script></body></html>`;
 }
 
 async function serveFiles(directory: string): Promise<{ readonly server: Server; readonly origin: string }> {
