@@ -10,6 +10,7 @@ import { el } from './dom.ts';
 import type { Palette } from './palette.ts';
 import type { Renderer, Scene } from './renderer.ts';
 
+/** The renderer behind which Canvas2D is. Its constructor throws where the browser has none. */
 export class CanvasRenderer implements Renderer {
   readonly element = el('div', { class: 'canvas' });
   private readonly lanes = el('canvas', { attributes: { role: 'img', 'aria-label': 'Hops of packets over time' } });

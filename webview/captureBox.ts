@@ -2,6 +2,7 @@
 import { createButton, createLineField } from './controls.ts';
 import { el, setText } from './dom.ts';
 
+/** The packet filter in force, and a field to change it in while the trace runs. */
 export class CaptureBox {
   readonly element = el('span', { class: 'capture-box' });
   private readonly shown = el('code', { class: 'capture' });

@@ -17,10 +17,10 @@ provideVSCodeDesignSystem().register(vsCodeButton(), vsCodeTextField());
 type ButtonElement = HTMLElement & Pick<ToolkitButton, 'appearance' | 'disabled'>;
 type FieldElement = HTMLElement & Pick<ToolkitTextField, 'placeholder' | 'value'>;
 
+/** A push button that is on the page. */
 export interface Button {
   readonly element: HTMLElement;
   setLabel(label: string, icon: IconName): void;
-  setTitle(title: string): void;
   setEnabled(enabled: boolean): void;
   setVisible(visible: boolean): void;
   /** Makes it a toggle. */
@@ -28,6 +28,7 @@ export interface Button {
   focus(): void;
 }
 
+/** What a button is. */
 export interface ButtonOptions {
   readonly icon: IconName;
   /** Shown beside the icon; without it the title is the button's name. */
@@ -44,6 +45,7 @@ export function createButton(options: ButtonOptions): Button {
   element.setAttribute('aria-label', options.label ?? options.title);
   element.appearance = labelled ? 'secondary' : 'icon';
   element.classList.add('control-button');
+  element.title = options.title;
   const button: Button = {
     element,
     setLabel(label, name) {
@@ -51,10 +53,6 @@ export function createButton(options: ButtonOptions): Button {
       const image = icon(name);
       if (labelled) image.setAttribute('slot', 'start');
       element.replaceChildren(image, label);
-    },
-    setTitle(title) {
-      element.title = title;
-      if (!labelled) element.setAttribute('aria-label', title);
     },
     setEnabled(enabled) {
       element.disabled = !enabled;
@@ -71,11 +69,11 @@ export function createButton(options: ButtonOptions): Button {
     },
   };
   button.setLabel(options.label ?? '', options.icon);
-  button.setTitle(options.title);
   element.addEventListener('click', options.onClick);
   return button;
 }
 
+/** A field that is on the page. */
 export interface TextField {
   readonly element: HTMLElement;
   value: string;
@@ -84,6 +82,7 @@ export interface TextField {
   focus(): void;
 }
 
+/** What a search field is. */
 export interface TextFieldOptions {
   readonly label: string;
   readonly placeholder: string;
@@ -97,6 +96,7 @@ export function isField(target: EventTarget | null): boolean {
   return target instanceof Element && target.closest('vscode-text-field') !== null;
 }
 
+/** What a field is whose value counts once it is submitted. */
 export interface LineFieldOptions {
   readonly label: string;
   readonly placeholder: string;

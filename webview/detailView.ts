@@ -2,6 +2,7 @@
 import type { EventDetail } from '../extension/protocol/timeline.ts';
 import { el } from './dom.ts';
 
+/** The pane of the selected event. */
 export class DetailView {
   readonly element = el('section', { class: 'detail', attributes: { 'aria-label': 'Event details', tabindex: '0' } });
   private shown: number | undefined = -1;

@@ -1,5 +1,6 @@
 // Small helpers to build DOM without HTML strings, which the content security policy and good sense both forbid.
 
+/** What an element is made with. */
 export interface ElementOptions {
   readonly class?: string;
   readonly text?: string;
@@ -39,10 +40,12 @@ const icons = {
   check: 'M6.3 12.2 2.4 8.3l.9-.9 3 3 6.4-6.4.9.9z',
   warning: 'M8 1.5 15.2 14H.8zM7.4 6v4h1.2V6zm0 5.2v1.3h1.2v-1.3z',
 } as const;
+/** Names of the icons. */
 export type IconName = keyof typeof icons;
 
 const svg = 'http://www.w3.org/2000/svg';
 
+/** Makes an icon; a screen reader passes over it. */
 export function icon(name: IconName): SVGSVGElement {
   const image = document.createElementNS(svg, 'svg');
   image.setAttribute('viewBox', '0 0 16 16');

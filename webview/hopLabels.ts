@@ -6,6 +6,7 @@ const batch = 1000;
 /** Labels kept; beyond that all are forgotten and what is in view is asked for anew. */
 const most = 50_000;
 
+/** Labels of events by their store index. */
 export class HopLabels {
   private readonly known = new Map<number, HopLabel>();
   private readonly missing = new Set<number>();

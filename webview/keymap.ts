@@ -43,6 +43,7 @@ export interface KeyRow {
   readonly bindings: Readonly<Record<string, KeyAction>>;
 }
 
+/** Which key does what. */
 export const keymap: readonly KeyRow[] = [
   {
     keys: '← →, Home, End',

@@ -5,6 +5,7 @@ import type { Selection } from './selection.ts';
 import { rowHeight, xOf } from './viewport.ts';
 import type { ViewportController } from './viewportController.ts';
 
+/** What keys act on. */
 export interface KeyTargets {
   readonly view: ViewportController;
   readonly selection: Selection;

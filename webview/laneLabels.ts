@@ -3,8 +3,11 @@ import type { Lane } from '../extension/protocol/timeline.ts';
 import { el } from './dom.ts';
 import { endText, formatCount, formatDuration, plural } from './format.ts';
 
+/** A row in view. */
 export interface LabelRow {
+  /** Its place in the list. */
   readonly row: number;
+  /** Its top below that of the names, px. */
   readonly y: number;
   /** Undefined while it is on its way. */
   readonly lane: Lane | undefined;
@@ -12,6 +15,7 @@ export interface LabelRow {
   readonly hovered: boolean;
 }
 
+/** The list of names. */
 export class LaneLabels {
   readonly element = el('div', {
     class: 'labels',
@@ -46,7 +50,6 @@ function render(element: HTMLElement, { row, y, lane, selected, hovered }: Label
   const key = lane === undefined ? '' : `${lane.index} ${lane.events} ${lane.drop ?? ''} ${lane.benign} ${lane.label}`;
   if (element.dataset['key'] === key) return;
   element.dataset['key'] = key;
-  element.classList.toggle('dropped', lane?.drop !== undefined && lane.benign === '');
   if (lane === undefined) {
     element.replaceChildren(el('span', { class: 'label-text pending', text: '…' }));
     element.removeAttribute('title');

@@ -9,6 +9,7 @@ const chunk = 64;
 /** Rows kept; beyond that, only what the last answer brought. */
 const most = 2048;
 
+/** Rows of the list by their place in it. */
 export class LaneWindow {
   private rows = new Map<number, Lane>();
   private first = 0;

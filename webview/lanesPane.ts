@@ -16,6 +16,7 @@ import { nsAt, pageWindow, rowHeight, rulerHeight, xOf } from './viewport.ts';
 /** Rows beyond the view that are loaded ahead, so that scrolling finds them there. */
 const overscan = 8;
 
+/** What the pane shows, and who hears of what happens to it. */
 export interface LanesPaneOptions {
   readonly model: Model;
   readonly view: LanesView;
@@ -30,6 +31,7 @@ export interface LanesPaneOptions {
   readonly pointed: () => void;
 }
 
+/** The pane of the lanes. Pixels are those of its canvas, whose top is the ruler. */
 export class LanesPane {
   readonly element = el('div', {
     class: 'surface',

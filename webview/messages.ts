@@ -6,6 +6,7 @@ import { el, icon, setText } from './dom.ts';
 import { endText, formatCount, formatDuration, formatShare, layerNames, plural } from './format.ts';
 import type { Model } from './model.ts';
 
+/** The elements in which the page says something; they follow the model. */
 export class Messages {
   /** How much was lost. */
   readonly banner = el('div', { class: 'banner', attributes: { role: 'alert' } });

@@ -10,6 +10,7 @@ import { PageLoader } from './pageLoader.ts';
 /** A filter is asked for when typing has paused this long. */
 const typingMs = 120;
 
+/** What changes, and what is told of it. */
 export interface ModelChanges {
   /** The summary is another one; `grew`: there are more events or packets than `before`. */
   summary: [summary: TraceSummary, before: TraceSummary | undefined, grew: boolean];

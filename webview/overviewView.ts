@@ -6,6 +6,7 @@ import type { Viewport } from './viewport.ts';
 
 type Overview = TimelineRequests['overview'][1];
 
+/** The strip that shows the whole trace. */
 export class OverviewView {
   readonly element = el('div', { class: 'overview', title: 'The whole trace; click or drag to go there' });
   private readonly canvas = el('canvas', { attributes: { role: 'img', 'aria-label': 'Overview of the whole trace' } });

@@ -8,6 +8,7 @@ import type { PageWindow } from './viewport.ts';
 
 type Request = TimelineRequests['page'][0];
 
+/** The page of marks that is drawn. */
 export class PageLoader {
   private readonly loader: NewestWins<Request, TimelineRequests['page'][1]>;
   private asked = '';

@@ -1,6 +1,7 @@
 // The canvas's colours, read from the theme's CSS variables. Pure: the reader of a variable is handed in.
 import { layers } from '../extension/protocol/timeline.ts';
 
+/** Colours as CSS has them. */
 export interface Palette {
   readonly background: string;
   readonly foreground: string;
@@ -13,7 +14,6 @@ export interface Palette {
   readonly focus: string;
   readonly selection: string;
   readonly hover: string;
-  readonly link: string;
   /** By layer index. */
   readonly layers: readonly string[];
   /** Outlines instead of tints; shapes carry the meaning. */
@@ -68,7 +68,6 @@ export function readPalette(read: (variable: string) => string, contrast: Contra
     focus: first(...(highContrast ? ['--vscode-contrastActiveBorder'] : []), '--vscode-focusBorder', '#0078d4'),
     selection: first('--vscode-list-inactiveSelectionBackground', '#80808040'),
     hover: first('--vscode-list-hoverBackground', '#80808020'),
-    link: first('--vscode-textLink-foreground', '#4daafc'),
     layers: layers.map((layer) =>
       // High contrast light has no orange among its chart colours: two layers would both be blue.
       layer === 'netfilter' && contrast === 'light'

@@ -10,6 +10,7 @@ export interface StateStore {
   setState(state: unknown): void;
 }
 
+/** Reads what was kept, and keeps what there is. */
 export class Persistence {
   private saving: ReturnType<typeof setTimeout> | undefined;
 

@@ -42,6 +42,7 @@ export interface Scene {
   readonly range: readonly [number, number] | undefined;
 }
 
+/** What draws the lanes. */
 export interface Renderer {
   /** The element that shows the drawing. */
   readonly element: HTMLElement;

@@ -2,6 +2,7 @@
 import { formatTime } from './format.ts';
 import { xOf, type Viewport } from './viewport.ts';
 
+/** A tick at pixel `x`, `ns` after the beginning of the trace. */
 export interface Tick {
   readonly x: number;
   readonly ns: number;
@@ -24,7 +25,7 @@ export function niceStep(ns: number): number {
 }
 
 /** The full time that the labels of weak ticks at `ns` count from. */
-export function baseOf(ns: number, step: number): number {
+function baseOf(ns: number, step: number): number {
   const [unit] = unitOf(step);
   return unit === 1e9 ? 0 : Math.floor(ns / (unit * 1000)) * unit * 1000;
 }

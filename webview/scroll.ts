@@ -18,6 +18,7 @@ export function scrollEnd(height: number, rowHeight: number, total: number): num
   return Math.max(0, total * rowHeight - height);
 }
 
+/** The nearest offset that a list can be scrolled to, px. */
 export function clampScroll(scrollTop: number, height: number, rowHeight: number, total: number): number {
   return Math.min(Math.max(0, scrollTop), scrollEnd(height, rowHeight, total));
 }

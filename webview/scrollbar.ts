@@ -2,6 +2,7 @@
 import { el } from './dom.ts';
 import { clampScroll, scrollEnd, scrollOfThumb, thumb } from './scroll.ts';
 
+/** The scrollbar beside a list. */
 export class Scrollbar {
   readonly element = el('div', { class: 'scrollbar', attributes: { 'aria-hidden': 'true' } });
   private readonly handle = el('div', { class: 'scrollbar-thumb' });

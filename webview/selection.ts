@@ -17,6 +17,7 @@ export interface Selected {
   readonly index: number | undefined;
 }
 
+/** What changes, and what is told of it. */
 export interface SelectionChanges {
   /** Another lane or hop stands out among the lanes. */
   highlight: [];
@@ -32,6 +33,7 @@ export interface SelectionChanges {
   cleared: [];
 }
 
+/** What a selection acts on, and who hears of it. */
 export interface SelectionOptions {
   readonly ask: Ask;
   readonly model: Model;

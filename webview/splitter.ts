@@ -1,6 +1,7 @@
 // A draggable, keyboard-operable divider between two parts of the page.
 import { el } from './dom.ts';
 
+/** What a splitter divides. */
 export interface SplitterOptions {
   readonly label: string;
   /** `horizontal`: a horizontal line, the size is a height. */

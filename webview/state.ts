@@ -1,6 +1,7 @@
 // What is kept of the view while its tab is hidden or VS Code is closed. Pure.
 import type { Viewport } from './viewport.ts';
 
+/** The state as it is kept. */
 export interface SavedState {
   readonly version: 1;
   readonly viewport: Viewport | undefined;

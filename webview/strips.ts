@@ -12,6 +12,7 @@ export function pixelOf(colour: string): number {
   return new Uint32Array(context.getImageData(0, 0, 1, 1).data.buffer)[0] ?? 0;
 }
 
+/** Rows of pixels that are drawn as rows of marks. */
 export class Strips {
   private readonly canvas = document.createElement('canvas');
   private image: ImageData | undefined;

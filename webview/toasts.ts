@@ -5,6 +5,7 @@ import { el, icon } from './dom.ts';
 const most = 3;
 const noteMs = 6000;
 
+/** The messages that are shown, at most three. */
 export class Toasts {
   readonly element = el('div', { class: 'toasts' });
   private readonly shown = new Map<string, HTMLElement>();

@@ -5,6 +5,7 @@ import { createButton, createSearchField, type Button } from './controls.ts';
 import { el, setText } from './dom.ts';
 import { formatClock, formatCount, formatShare, plural } from './format.ts';
 
+/** What its buttons and fields ask for. */
 export interface ToolbarActions {
   stop(): void;
   pause(paused: boolean): void;
@@ -39,6 +40,7 @@ function figure(name: string): Figure {
   return { element: el('span', { class: `figure ${name}` }, value, ' ', label), value, label };
 }
 
+/** The pane above the lanes. */
 export class Toolbar {
   readonly element: HTMLElement;
   private readonly dot = el('span', { class: 'status-dot', attributes: { 'aria-hidden': 'true' } });

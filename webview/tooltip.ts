@@ -9,6 +9,7 @@ import type { Model } from './model.ts';
 /** Kind (a CSS class) and text of a line. */
 type Line = readonly [string, string];
 
+/** The box beside the pointer. */
 export class Tooltip {
   readonly element = el('div', { class: 'tooltip', attributes: { 'aria-hidden': 'true' } });
 

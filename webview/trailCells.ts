@@ -28,6 +28,7 @@ const columnTitles: Readonly<Record<(typeof columns)[number][0], string>> = {
 /** As in the lanes. */
 const programSigns = { entry: ['▸', 'entered'], verdict: ['◆', 'returned'] } as const;
 
+/** Columns of the grid. */
 export const columnCount = columns.length;
 
 /** The cells of the head. */

@@ -7,6 +7,7 @@ const chunk = 100;
 /** Chunks kept: 20,000 rows. */
 const most = 200;
 
+/** Rows of the trail by their place in it. */
 export class TrailModel {
   private chunks = new Map<number, readonly TrailRow[]>();
   private readonly asked = new Map<number, Promise<void>>();

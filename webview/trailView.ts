@@ -5,6 +5,7 @@ import { Scrollbar } from './scrollbar.ts';
 import { clampScroll, rowsInView, scrollToRow } from './scroll.ts';
 import { cellsOf, columnCount, headCells } from './trailCells.ts';
 
+/** What the grid asks for. */
 export interface TrailActions {
   select(index: number): void;
   open(index: number, beside: boolean): void;
@@ -13,8 +14,9 @@ export interface TrailActions {
   row(index: number): TrailRow | undefined;
 }
 
-export const trailRowHeight = 22;
+const trailRowHeight = 22;
 
+/** The pane of the trail. */
 export class TrailView {
   readonly element: HTMLElement;
   private readonly head = el('div', { class: 'trail-head' });

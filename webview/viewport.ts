@@ -13,8 +13,9 @@ export interface PageWindow {
   readonly buckets: number;
 }
 
-/** Height of a lane's row and of the ruler above the lanes, px; styles/base.css has them, too. */
+/** Height of a lane's row, px; styles/base.css has it, too. */
 export const rowHeight = 22;
+/** Height of the ruler above the lanes, px; likewise. */
 export const rulerHeight = 24;
 /** Closest zoom: 1,000 px show 50 ns. */
 export const minNsPerPx = 0.05;
@@ -23,10 +24,12 @@ const bucketPx = 2;
 /** Windows start and end at multiples of this many buckets. */
 const windowStep = 256;
 
+/** The pixel at which a time is. */
 export function xOf(viewport: Viewport, ns: number): number {
   return (ns - viewport.startNs) / viewport.nsPerPx;
 }
 
+/** The time at a pixel. */
 export function nsAt(viewport: Viewport, x: number): number {
   return viewport.startNs + x * viewport.nsPerPx;
 }
@@ -45,6 +48,7 @@ export function zoomAt(viewport: Viewport, x: number, factor: number): Viewport 
   return { startNs: nsAt(viewport, x) - x * nsPerPx, nsPerPx };
 }
 
+/** Moves by pixels and keeps the scale. */
 export function pan(viewport: Viewport, dx: number): Viewport {
   return { ...viewport, startNs: viewport.startNs + dx * viewport.nsPerPx };
 }

@@ -13,6 +13,7 @@ const followMargin = 0.04;
 /** Room left of what is fitted, and right of it, where the reason of a drop stands, px. */
 const fitMargins = [24, 150] as const;
 
+/** What changes, and what is told of it. */
 export interface ViewChanges {
   /** The view was moved, by a person or to what was chosen: worth keeping, and something else may be under the pointer. */
   moved: [];
