@@ -13,6 +13,9 @@ export type Kernel = '5.10' | '6.1' | '6.12' | '7.2' | '6.12-arm64';
 /** Processors in Debian's words. */
 export type Architecture = 'amd64' | 'arm64';
 
+/** Processors as `uname -m` prints them. */
+export type Machine = 'x86_64' | 'aarch64';
+
 interface KernelPackages {
   /** amd64 when not given. */
   readonly architecture?: Architecture;

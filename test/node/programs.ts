@@ -3,8 +3,7 @@ import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import { createHash } from 'node:crypto';
 import { run, type Log } from './command.ts';
-import { atomically, exists } from './image.ts';
-import type { TestNode } from './vm.ts';
+import { atomically, exists, type Machine } from './image.ts';
 
 /** Compiles what isn't compiled yet and gives the folder of the objects: build/node-programs/HASH/NAME.bpf.o. */
 export async function nodePrograms(log: Log, signal?: AbortSignal): Promise<string> {
@@ -28,7 +27,7 @@ export async function nodePrograms(log: Log, signal?: AbortSignal): Promise<stri
 }
 
 /** Compiles programs/loader.c, static, for nodes of a machine (x86-64 when not given); gives its path. */
-export async function programLoader(log: Log, machine: TestNode['machine'] = 'x86_64'): Promise<string> {
+export async function programLoader(log: Log, machine: Machine = 'x86_64'): Promise<string> {
   const source = join(import.meta.dirname, 'programs', 'loader.c');
   const hash = createHash('sha256')
     .update(await fs.readFile(source))
@@ -47,7 +46,7 @@ export async function programLoader(log: Log, machine: TestNode['machine'] = 'x8
 }
 
 /** Where the libraries of another machine than this one are; nothing for this one. */
-async function foreignLibraries(machine: TestNode['machine']): Promise<string[]> {
+async function foreignLibraries(machine: Machine): Promise<string[]> {
   if ((await run('uname', ['-m'])).trim() === machine) return [];
   const script = join(import.meta.dirname, '..', '..', 'helper', 'sysroot.sh');
   await run(script, [machine]);

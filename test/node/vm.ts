@@ -10,7 +10,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { cacheDirectory, output, run, type Log, type Output } from './command.ts';
 import { cpio, type CpioEntry } from './cpio.ts';
 import { emulatorFor, type Emulator } from './emulator.ts';
-import { architectureOf, exists, nodeImage, treeEntries, type Architecture, type Image, type Kernel } from './image.ts';
+import {
+  architectureOf,
+  exists,
+  nodeImage,
+  treeEntries,
+  type Architecture,
+  type Image,
+  type Kernel,
+  type Machine,
+} from './image.ts';
 import { keep } from './prune.ts';
 import { nodePrograms } from './programs.ts';
 
@@ -57,7 +66,7 @@ export interface TestNode extends AsyncDisposable {
   /** As `uname -r` prints it. */
   readonly release: string;
   /** As `uname -m` prints it. */
-  readonly machine: 'x86_64' | 'aarch64';
+  readonly machine: Machine;
   readonly host: '127.0.0.1';
   readonly port: number;
   /** Private key of root, tracer and guest. */
@@ -105,7 +114,7 @@ const emulations: Readonly<Record<Architecture, Emulation>> = {
 };
 
 interface Emulation {
-  readonly machine: TestNode['machine'];
+  readonly machine: Machine;
   readonly options: readonly string[];
   /** For the kernel. */
   readonly parameters: string;
@@ -477,7 +486,7 @@ class RunningNode implements TestNode {
   readonly host = '127.0.0.1';
   readonly kernel: Kernel;
   readonly release: string;
-  readonly machine: TestNode['machine'];
+  readonly machine: Machine;
   readonly port: number;
   readonly pid: number;
   readonly exited: Promise<void>;

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { output, run } from '../command.ts';
 import { helperPath, helpersRunning, trace } from '../tracing.ts';
 import type { TestNode } from '../vm.ts';
-import type { Suite } from './index.ts';
+import type { Suite } from './suite.ts';
 
 interface BtfType {
   readonly kind: string;

@@ -4,7 +4,7 @@ import type { TrailRow } from '../../../extension/protocol/timeline.ts';
 import type { TraceStore } from '../../../extension/trace/store.ts';
 import { helperPath, quote, trace, traceAll, traceDuring, trails } from '../tracing.ts';
 import type { Kernel, TestNode } from '../vm.ts';
-import type { Suite } from './index.ts';
+import type { Suite } from './suite.ts';
 
 /** Few functions, so that attaching is quick; the packet passes each of them once or more. */
 const fewNames = ['ip_rcv', 'ip_local_deliver', 'icmp_rcv', 'ip_output', 'veth_xmit', '__dev_queue_xmit'];

@@ -3,7 +3,7 @@ import { beforeAll, expect, test } from 'vitest';
 import type { TrailRow } from '../../../extension/protocol/timeline.ts';
 import { helpersRunning, leftovers, trace, traceDuring, trailOf, trails, type NodeTrace } from '../tracing.ts';
 import type { TestNode } from '../vm.ts';
-import type { Suite } from './index.ts';
+import type { Suite } from './suite.ts';
 
 export const identity: Suite = (kernel, booted, whole) => {
   let node: TestNode;

@@ -14,13 +14,7 @@ import { nodes } from './nodes.ts';
 import { programs } from './programs.ts';
 import { safety } from './safety.ts';
 import { shapes } from './shapes.ts';
-
-/**
- * Registers tests for one kernel. `booted` gives the node inside of hooks and tests; the helper is on it, at `helperPath`.
- * `whole` is true in the matrix, and false in the gate, which leaves out what takes long and what others see as well.
- * A suite leaves no helper running; the scenarios' namespaces are removed after it.
- */
-export type Suite = (kernel: Kernel, booted: () => TestNode, whole: boolean) => void;
+import type { Suite } from './suite.ts';
 
 /** A suite, with the kernels that are held to it: all of them, when none is named. */
 export interface NamedSuite {

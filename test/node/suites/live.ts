@@ -2,7 +2,7 @@
 import { beforeAll, expect, test } from 'vitest';
 import { endTraces, helperPath, helpersRunning, quote, trace, type NodeTrace } from '../tracing.ts';
 import type { TestNode } from '../vm.ts';
-import type { Suite } from './index.ts';
+import type { Suite } from './suite.ts';
 
 export const live: Suite = (kernel, booted, whole) => {
   let node: TestNode;

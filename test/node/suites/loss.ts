@@ -6,7 +6,7 @@ import type { Counters } from '../../../extension/trace/metadata.ts';
 import { TraceStore } from '../../../extension/trace/store.ts';
 import { helperPath, quote, trails } from '../tracing.ts';
 import type { TestNode } from '../vm.ts';
-import type { Suite } from './index.ts';
+import type { Suite } from './suite.ts';
 
 /** Every ping passes each of them, some in process context, some in softirqs. */
 const functions = ['ip_output', '__dev_queue_xmit', 'veth_xmit', 'ip_rcv', 'ip_local_deliver', 'icmp_rcv'];

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { output } from '../command.ts';
 import type { TestNode } from '../vm.ts';
-import type { Suite } from './index.ts';
+import type { Suite } from './suite.ts';
 
 export const machine: Suite = (kernel, booted) => {
   let node: TestNode;

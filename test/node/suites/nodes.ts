@@ -15,7 +15,7 @@ import { FakePrompter } from '../../unit/nodes/support/FakePrompter.ts';
 import { connect, putHelper, startTrace, type ReachOptions } from '../reach.ts';
 import { withSmallDisk } from '../smallDisk.ts';
 import { helpersRunning } from '../tracing.ts';
-import type { Suite } from './index.ts';
+import type { Suite } from './suite.ts';
 
 const run = promisify(execFile);
 

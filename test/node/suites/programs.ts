@@ -21,7 +21,7 @@ import {
   type NodeTrace,
 } from '../tracing.ts';
 import type { TestNode } from '../vm.ts';
-import type { Suite } from './index.ts';
+import type { Suite } from './suite.ts';
 
 const loaderPath = '/root/loader';
 

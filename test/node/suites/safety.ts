@@ -2,7 +2,7 @@
 import { beforeAll, expect, test } from 'vitest';
 import { trace, trails, type NodeTrace } from '../tracing.ts';
 import type { TestNode } from '../vm.ts';
-import type { Suite } from './index.ts';
+import type { Suite } from './suite.ts';
 
 const few = ['ip_rcv', 'icmp_rcv', '__dev_queue_xmit'].flatMap((name) => ['--function', name]);
 

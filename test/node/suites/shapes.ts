@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { TrailRow } from '../../../extension/protocol/timeline.ts';
 import { trace, trails } from '../tracing.ts';
-import type { Suite } from './index.ts';
+import type { Suite } from './suite.ts';
 
 /** Functions of the kernel proper that mark a packet's way; all kernels have them, and modules' have no BTF on 5.10. */
 const milestones = [

@@ -2,7 +2,7 @@
 // returned, and leaves nothing.
 import { expect, test } from 'vitest';
 import { helperPath, leftovers, trace, traceDuring, trails } from '../tracing.ts';
-import type { Suite } from './index.ts';
+import type { Suite } from './suite.ts';
 
 const few = ['ip_output', '__dev_queue_xmit', 'ip_rcv', 'ip_local_deliver', 'icmp_rcv'].flatMap((name) => [
   '--function',
