@@ -26,7 +26,7 @@ import {
 } from './metadata.ts';
 import { readPrograms, readSource } from './programMessages.ts';
 import { decodeBatch } from './records.ts';
-import type { TraceStore } from './store.ts';
+import type { TraceStore } from './traceData.ts';
 
 /** Version of the format that this decoder reads. */
 export const streamVersion = 1;

@@ -4,7 +4,7 @@ import type { EventDetail } from '../protocol/timeline.ts';
 import { eventFlag } from './columns.ts';
 import { laneLabel } from './lanes.ts';
 import { placeOf } from './order.ts';
-import type { TraceStore } from './store.ts';
+import type { TraceStore } from './traceData.ts';
 import { hex64 } from './tables.ts';
 import {
   edgeText,

@@ -8,7 +8,7 @@
 // Some ends that the kernel calls drops happen to every packet of a kind when all is well. They are shown with what the kernel
 // said and a hint, and don't count as drops.
 import type { Tuple } from './intern.ts';
-import type { TraceStore } from './store.ts';
+import type { TraceStore } from './traceData.ts';
 import { isIcmp } from './text.ts';
 import { verdictName } from './verdicts.ts';
 

@@ -18,7 +18,7 @@ import { eventFlag } from './columns.ts';
 import { benignHint, dropReason } from './drops.ts';
 import { programName } from './programText.ts';
 import type { Program } from './programMessages.ts';
-import type { TraceStore } from './store.ts';
+import type { TraceStore } from './traceData.ts';
 import { etherText, tcpFlagsText, tupleText } from './text.ts';
 import { verdictOf } from './verdicts.ts';
 

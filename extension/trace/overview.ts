@@ -1,6 +1,6 @@
 // The overview strip: how many events and drops each part of the whole trace has.
 import { eventFlag } from './columns.ts';
-import type { TraceStore } from './store.ts';
+import type { TraceStore } from './traceData.ts';
 
 const fineBuckets = 16384;
 const maxBuckets = 2048;

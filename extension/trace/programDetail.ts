@@ -1,7 +1,7 @@
 // A BPF program's fields for the details view, and the words about its state.
 import type { Program } from './programMessages.ts';
 import { attachmentText, programName, programTypeText } from './programText.ts';
-import type { TraceStore } from './store.ts';
+import type { TraceStore } from './traceData.ts';
 import { attachedAt } from './trail.ts';
 
 /** Items of a list that are named before the rest is only counted. */

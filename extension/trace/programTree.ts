@@ -10,7 +10,7 @@ import {
   programVerdict,
 } from './programText.ts';
 import { goneText } from './programDetail.ts';
-import type { TraceStore } from './store.ts';
+import type { TraceStore } from './traceData.ts';
 import type { Counts } from './verdicts.ts';
 
 /** A row of the tree; plain data, so that it can leave the extension host. */

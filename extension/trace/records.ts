@@ -4,7 +4,7 @@ import { eventFlag } from './columns.ts';
 import { dropKind, isBenign, isRecord } from './drops.ts';
 import { isProgramHook } from './programs.ts';
 import { isDropVerdict } from './programText.ts';
-import type { TraceStore } from './store.ts';
+import type { TraceStore } from './traceData.ts';
 
 /** Bits of a record's parts mask, in the order of the parts. */
 export const part = {

@@ -1,7 +1,7 @@
 // The one place that turns a trace into what is shown around its lanes: titles, counts, status.
 import type { TraceSummary } from '../protocol/timeline.ts';
 import type { TraceSource } from './source.ts';
-import type { TraceStore } from './store.ts';
+import type { TraceStore } from './traceData.ts';
 
 /** Hooks that were shed and that are named before the rest is only counted. */
 const namedHooks = 5;

@@ -6,7 +6,7 @@ import type { Program } from './programMessages.ts';
 import { ProgramRun, type ProgramCall } from './programRun.ts';
 import { isProgramHook } from './programs.ts';
 import { attachmentText, attachmentsAt, programName } from './programText.ts';
-import type { TraceStore } from './store.ts';
+import type { TraceStore } from './traceData.ts';
 import { hex64 } from './tables.ts';
 import { endText, etherText, hasPorts, l4Text, tcpFlagsText, tupleText } from './text.ts';
 import { verdictOf } from './verdicts.ts';

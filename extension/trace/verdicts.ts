@@ -2,7 +2,7 @@
 import { layers } from '../protocol/timeline.ts';
 import { directions, type Direction } from './programMessages.ts';
 import { programVerdict } from './programText.ts';
-import type { TraceStore } from './store.ts';
+import type { TraceStore } from './traceData.ts';
 import { verdictText } from './text.ts';
 
 function bitsOf(store: TraceStore, row: number): bigint {
