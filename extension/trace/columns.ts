@@ -17,7 +17,7 @@ const noStacks = new Uint32Array(0);
 
 /** The columns of up to {@link chunkRows} events. Index columns hold 0 for "none". */
 export class Chunk {
-  /** ns since the store's first clock. */
+  /** ns since the first clock. */
   readonly time: Float64Array;
   /** Lane: index of the packet. */
   readonly packet: Uint32Array;

@@ -1,4 +1,4 @@
-// Frames in, store filled: the one decoder for the live link and for files.
+// Frames in, a trace's data filled: the one decoder for the live link and for files.
 import { FormatError, LimitError } from './error.ts';
 import { FrameSplitter, frameType, type Frame } from './frames.ts';
 import { MessageReader } from './message.ts';
@@ -26,12 +26,12 @@ import {
 } from './metadata.ts';
 import { readPrograms, readSource } from './programMessages.ts';
 import { decodeBatch } from './records.ts';
-import type { TraceStore } from './traceData.ts';
+import type { TraceData } from './traceData.ts';
 
 /** Version of the format that this decoder reads. */
 export const streamVersion = 1;
 
-/** What a session wants to hear while the store fills. Called from inside {@link StreamDecoder.feed}. */
+/** What a session wants to hear while the data comes. Called from inside {@link StreamDecoder.feed}. */
 export interface DecoderListener {
   onHello?(hello: Hello): void;
   onHookStatus?(statuses: readonly HookStatus[]): void;
@@ -43,16 +43,16 @@ export interface DecoderListener {
   onFrame?(frame: Frame): void;
 }
 
-/** Decodes frames into a store. Frame types that it doesn't know are passed over. */
+/** Decodes frames into a trace's data. Frame types that it doesn't know are passed over. */
 export class FrameDecoder {
   #hello = false;
 
   constructor(
-    readonly store: TraceStore,
+    readonly data: TraceData,
     private readonly listener: DecoderListener = {},
   ) {}
 
-  /** Decodes one frame. Throws only FormatError; what came before the fault is in the store. */
+  /** Decodes one frame. Throws only FormatError; what came before the fault stays. */
   decode(frame: Frame): void {
     this.listener.onFrame?.(frame);
     try {
@@ -64,7 +64,7 @@ export class FrameDecoder {
   }
 
   #decode(frame: Frame): void {
-    const { store, listener } = this;
+    const { data, listener } = this;
     const { type, payload, offset } = frame;
     const reader = new MessageReader(payload, offset + 5);
     if (!this.#hello && type !== frameType.hello) {
@@ -78,25 +78,25 @@ export class FrameDecoder {
           throw new FormatError(offset, `the stream has version ${hello.version}, this reader knows ${streamVersion}`);
         }
         this.#hello = true;
-        store.setHello(hello);
+        data.setHello(hello);
         listener.onHello?.(hello);
         break;
       }
       case frameType.hooks:
-        store.hooks.add(readHooks(reader));
+        data.hooks.add(readHooks(reader));
         break;
       case frameType.names:
-        store.names.add(readNames(reader));
+        data.names.add(readNames(reader));
         break;
       case frameType.events:
         this.events(payload, offset + 5);
         break;
       case frameType.gap:
-        store.addGap(readGap(reader));
+        data.addGap(readGap(reader));
         break;
       case frameType.status: {
         const statuses = readStatus(reader);
-        store.hooks.setStatus(statuses);
+        data.hooks.setStatus(statuses);
         listener.onHookStatus?.(statuses);
         break;
       }
@@ -105,40 +105,40 @@ export class FrameDecoder {
         break;
       case frameType.counters: {
         const counters = readCounters(reader);
-        store.setCounters(counters);
+        data.setCounters(counters);
         listener.onCounters?.(counters);
         break;
       }
       case frameType.end: {
         const end = readEnd(reader);
-        store.setEnd(end);
+        data.setEnd(end);
         listener.onEnd?.(end);
         break;
       }
       case frameType.symbols:
-        store.symbols.add(readSymbols(reader));
+        data.symbols.add(readSymbols(reader));
         break;
       case frameType.stacks:
-        store.stacks.add(readStacks(reader));
+        data.stacks.add(readStacks(reader));
         break;
       case frameType.clock:
-        store.addClock(readClock(reader));
+        data.addClock(readClock(reader));
         break;
       case frameType.reasons:
-        store.reasons.add(readReasons(reader));
+        data.reasons.add(readReasons(reader));
         break;
       case frameType.context:
-        store.setContext(readContext(reader));
+        data.setContext(readContext(reader));
         break;
       case frameType.programs:
-        store.programs.add(readPrograms(reader));
+        data.programs.add(readPrograms(reader));
         break;
       case frameType.source:
-        store.programs.addSource(readSource(reader));
+        data.programs.addSource(readSource(reader));
         break;
       case frameType.filter: {
         const change = readFilterChange(reader);
-        store.addFilter(change);
+        data.addFilter(change);
         listener.onFilter?.(change);
         break;
       }
@@ -150,9 +150,9 @@ export class FrameDecoder {
   /** Decodes an events payload. */
   events(payload: Uint8Array, origin: number): void {
     try {
-      decodeBatch(this.store, payload, origin);
+      decodeBatch(this.data, payload, origin);
     } finally {
-      this.store.endBatch();
+      this.data.endBatch();
     }
   }
 }
@@ -162,8 +162,8 @@ export class StreamDecoder {
   readonly #splitter = new FrameSplitter();
   readonly #frames: FrameDecoder;
 
-  constructor(store: TraceStore, listener: DecoderListener = {}) {
-    this.#frames = new FrameDecoder(store, listener);
+  constructor(data: TraceData, listener: DecoderListener = {}) {
+    this.#frames = new FrameDecoder(data, listener);
   }
 
   /** Takes the next bytes. Throws a FormatError when they are no sound stream; don't feed on after that. */

@@ -1,10 +1,11 @@
 // Everything about one event, field by field, for the details view.
 import { formatDuration } from '../protocol/duration.ts';
 import type { EventDetail } from '../protocol/timeline.ts';
+import { join64 } from './bytes.ts';
 import { eventFlag } from './columns.ts';
 import { laneLabel } from './lanes.ts';
-import { placeOf } from './order.ts';
-import type { TraceStore } from './traceData.ts';
+import { placeOf, type LaneOrder } from './order.ts';
+import type { TraceData } from './traceData.ts';
 import { hex64 } from './tables.ts';
 import {
   edgeText,
@@ -23,71 +24,67 @@ import { programFields, returnedByText } from './programDetail.ts';
 import { programName } from './programText.ts';
 import { verdictOf } from './verdicts.ts';
 
-/** The event's fields in the order a person reads them. Throws a RangeError when there is no such event. */
-export function eventDetail(store: TraceStore, event: number): EventDetail {
-  const values = readEvent(store, event);
-  const hook = store.hooks.get(values.hook);
-  const order = store.order(values.packet);
+/** The event's fields in the order a person reads them; `order` is of its lane. Throws a RangeError when there is no such event. */
+export function eventDetail(data: TraceData, order: LaneOrder, event: number): EventDetail {
+  const values = readEvent(data, event);
+  const hook = data.hooks.get(values.hook);
   const place = placeOf(order, event, values.time);
-  const before = place > 0 ? readEvent(store, order.events[place - 1] ?? 0) : undefined;
+  const before = place > 0 ? readEvent(data, order.events[place - 1] ?? 0) : undefined;
   const fields: { name: string; value: string }[] = [];
   const add = (name: string, value: string | undefined): void => {
     if (value !== undefined && value !== '') fields.push({ name, value });
   };
   const named = (name: string, number: number): string => (name === String(number) ? name : `${name} (${number})`);
 
-  const program = store.programs.ofHook(hook);
-  const name = functionOf(store, values.hook);
+  const program = data.programs.ofHook(hook);
+  const name = functionOf(data, values.hook);
   add('Function', name);
   add('Module', hook?.module === '' && program === undefined ? 'vmlinux' : hook?.module);
   add('Hook', hook?.kind);
   add('Prototype', hook?.prototype);
   add('Address', hook === undefined || hook.address === 0n ? '' : hex64(hook.address));
-  add('Time', `+${formatDuration(store.sinceStart(values.time))}`);
+  add('Time', `+${formatDuration(data.sinceStart(values.time))}`);
   add('Since previous hop', before === undefined ? '' : formatDuration(values.time - before.time));
-  const mono = store.monotonic(values.time);
-  const wall = store.wall(values.time);
+  const mono = data.monotonic(values.time);
+  const wall = data.wall(values.time);
   add('Wall clock', wall === undefined ? '' : wallText(wall));
   add('Monotonic clock', monotonicText(mono));
-  const drop = dropOf(store, event);
+  const drop = dropOf(data, event);
   add('Drop reason', drop && (drop.hint === '' ? drop.reason : `${drop.reason} (${drop.hint})`));
   add('Dropped at', drop?.where);
-  const record = recordOf(store, event);
+  const record = recordOf(data, event);
   add("Kernel's record", record === '' ? '' : `${record}; the drop itself is the verdict before`);
-  add('Verdict', verdictOf(store, event));
-  const run = programRunTo(store, order, place);
+  add('Verdict', verdictOf(data, event));
+  const run = programRunTo(data, order, place);
   if (program !== undefined) {
     if (hook?.kind === 'BPF verdict') add('Returned by', returnedByText(program, run.reachedFrom(program.id)));
-    fields.push(...programFields(store, program, values.netns, values.ifindex));
+    fields.push(...programFields(data, program, values.netns, values.ifindex));
   }
-  const call = stepProgram(store, run, event);
+  const call = stepProgram(data, run, event);
   add('Called from', call && `${programName(call.program)} (BPF program ${call.program.id})`);
   if (call !== undefined && call.tailCalls.length > 0) {
     add('Tail call', `${call.tailCalls.map((to) => `${programName(to)} (${to.id})`).join(' → ')} (inferred)`);
   }
-  add('Packet', `${store.packets.id(values.packet)}: ${laneLabel(store, values.packet)}`);
-  const parent = store.parents.find(event);
+  add('Packet', `${data.packets.id(values.packet)}: ${laneLabel(data, values.packet)}`);
+  const parent = data.parents.find(event);
   if (parent >= 0) {
-    const { id, edge } = store.parentOf(parent);
+    const { id, edge } = parentOf(data, parent);
     add('Parent packet', `${id} (${edgeText(edge)})`);
   }
-  add('skb', values.skb === 0 ? '' : hex64(store.addresses.big(values.skb)));
-  add('Network namespace', values.netns === 0 ? '' : named(store.names.netns(values.netns), values.netns));
-  const namespace = store.names.netnsEntry(values.netns);
+  add('skb', values.skb === 0 ? '' : hex64(data.addresses.big(values.skb)));
+  add('Network namespace', values.netns === 0 ? '' : named(data.names.netns(values.netns), values.netns));
+  const namespace = data.names.netnsEntry(values.netns);
   add('Pod', namespace?.pod);
   add('Container', namespace?.container);
-  add(
-    'Interface',
-    values.ifindex === 0 ? '' : `${store.names.iface(values.netns, values.ifindex)} (${values.ifindex})`,
-  );
-  add('Interface kind', store.names.ifaceEntry(values.netns, values.ifindex)?.kind);
+  add('Interface', values.ifindex === 0 ? '' : `${data.names.iface(values.netns, values.ifindex)} (${values.ifindex})`);
+  add('Interface kind', data.names.ifaceEntry(values.netns, values.ifindex)?.kind);
   add('CPU', String(values.cpu));
-  const comm = store.names.comm(values.task);
+  const comm = data.names.comm(values.task);
   add('Task', values.task === 0 ? 'idle (0)' : comm === '' ? String(values.task) : `${comm} (${values.task})`);
   add('Length', `${values.len} bytes`);
   add('Mark', `0x${values.mark.toString(16)}`);
   add('Protocol', etherText(values.protocol));
-  const tuple = store.tuples.get(values.tuple);
+  const tuple = data.tuples.get(values.tuple);
   if (tuple !== undefined) {
     add('L4 protocol', l4Text(tuple.l4));
     add('Source', endText(tuple, 'source'));
@@ -98,22 +95,27 @@ export function eventDetail(store: TraceStore, event: number): EventDetail {
     }
     if (tuple.l4 === 6) add('TCP flags', tcpFlagsText(values.tcpFlags));
   }
-  add('Changed here', before === undefined ? '' : changesBetween(store, before, values).join(', '));
-  add('Caller', values.caller === 0 ? '' : addressText(store, values.caller));
+  add('Changed here', before === undefined ? '' : changesBetween(data, before, values).join(', '));
+  add('Caller', values.caller === 0 ? '' : addressText(data, values.caller));
   if ((values.flags & eventFlag.free) !== 0) add('Freed', 'yes, this is the packet’s last event');
 
   return {
     event,
     title: name,
     fields,
-    stack: values.stack === 0 ? [] : store.stacks.get(values.stack).map((address) => store.symbols.text(address)),
+    stack: values.stack === 0 ? [] : data.stacks.get(values.stack).map((address) => data.symbols.text(address)),
   };
 }
 
+/** A row of the parents table: the parent's id and the edge from it. */
+function parentOf({ parents }: TraceData, row: number): { readonly id: string; readonly edge: number } {
+  return { id: String(join64(parents.value(row, 1), parents.value(row, 2))), edge: parents.value(row, 3) };
+}
+
 /** "ip_rcv_finish+0x40 (0xffffffff81a2b3c4)". */
-function addressText(store: TraceStore, index: number): string {
-  const address = store.addresses.big(index);
-  const text = store.symbols.text(address);
+function addressText(data: TraceData, index: number): string {
+  const address = data.addresses.big(index);
+  const text = data.symbols.text(address);
   const bare = hex64(address);
   return text === bare ? bare : `${text} (${bare})`;
 }

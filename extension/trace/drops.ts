@@ -8,7 +8,7 @@
 // Some ends that the kernel calls drops happen to every packet of a kind when all is well. They are shown with what the kernel
 // said and a hint, and don't count as drops.
 import type { Tuple } from './intern.ts';
-import type { TraceStore } from './traceData.ts';
+import type { TraceData } from './traceData.ts';
 import { isIcmp } from './text.ts';
 import { verdictName } from './verdicts.ts';
 
@@ -53,62 +53,56 @@ const benignEnds: readonly BenignEnd[] = [
   },
 ];
 
-/** Whether a kernel's drop is the usual end of such a packet. `location` and `tuple` are indices in the store. */
-export function isBenign(
-  store: TraceStore,
-  reason: number,
-  location: number,
-  tuple: number,
-  tcpFlags: number,
-): boolean {
-  const name = store.reasons.name(reason);
+/** Whether a kernel's drop is the usual end of such a packet. `location` and `tuple` are indices in the trace's tables. */
+export function isBenign(data: TraceData, reason: number, location: number, tuple: number, tcpFlags: number): boolean {
+  const name = data.reasons.name(reason);
   const end = benignEnds.find((each) => each.reason === name);
-  if (end?.packet(store.tuples.get(tuple), tcpFlags) !== true) return false;
-  return end.place.test(store.symbols.find(store.addresses.big(location))?.symbol.name ?? '');
+  if (end?.packet(data.tuples.get(tuple), tcpFlags) !== true) return false;
+  return end.place.test(data.symbols.find(data.addresses.big(location))?.symbol.name ?? '');
 }
 
 /** What makes a row of the drops table a benign end, for a person; empty for a drop. */
-export function benignHint(store: TraceStore, row: number): string {
-  if (store.drops.value(row, 3) !== dropKind.benign) return '';
-  const name = store.reasons.name(store.drops.value(row, 1));
+export function benignHint(data: TraceData, row: number): string {
+  if (data.drops.value(row, 3) !== dropKind.benign) return '';
+  const name = data.reasons.name(data.drops.value(row, 1));
   return benignEnds.find(({ reason }) => reason === name)?.hint ?? '';
 }
 
 const recordReasons = /^(NOT_SPECIFIED|TC_INGRESS|TC_EGRESS|XDP\w*)$/;
 
 /** Whether a kernel's drop event of this lane is its record of a drop that a verdict made. */
-export function isRecord(store: TraceStore, lane: number, reason: number): boolean {
-  const last = store.packets.dropRow(lane);
-  if (last === undefined || store.drops.value(last, 3) !== dropKind.verdict) return false;
-  return reason === 0 || recordReasons.test(store.reasons.name(reason));
+export function isRecord(data: TraceData, lane: number, reason: number): boolean {
+  const last = data.packets.dropRow(lane);
+  if (last === undefined || data.drops.value(last, 3) !== dropKind.verdict) return false;
+  return reason === 0 || recordReasons.test(data.reasons.name(reason));
 }
 
 /** The reason in a row of the drops table. */
-export function dropReason(store: TraceStore, row: number): string {
-  const { drops, reasons } = store;
+export function dropReason(data: TraceData, row: number): string {
+  const { drops, reasons } = data;
   const kind = drops.value(row, 3);
   return kind === dropKind.verdict || kind === dropKind.recorded
-    ? (verdictName(store, drops.value(row, 0)) ?? 'verdict')
+    ? (verdictName(data, drops.value(row, 0)) ?? 'verdict')
     : reasons.name(drops.value(row, 1));
 }
 
 /** What the kernel said of an event's drop, whether it counts or is a record. */
-function told(store: TraceStore, row: number): { reason: string; where: string } {
-  const location = store.addresses.big(store.drops.value(row, 2));
-  return { reason: dropReason(store, row), where: location === 0n ? '' : store.symbols.text(location) };
+function told(data: TraceData, row: number): { reason: string; where: string } {
+  const location = data.addresses.big(data.drops.value(row, 2));
+  return { reason: dropReason(data, row), where: location === 0n ? '' : data.symbols.text(location) };
 }
 
 /** Why and where an event dropped its packet, with a hint when that is the usual end; undefined when it didn't. */
-export function dropOf(store: TraceStore, event: number): { reason: string; where: string; hint: string } | undefined {
-  const row = store.drops.find(event);
-  if (row < 0 || store.drops.value(row, 3) === dropKind.record) return undefined;
-  return { ...told(store, row), hint: benignHint(store, row) };
+export function dropOf(data: TraceData, event: number): { reason: string; where: string; hint: string } | undefined {
+  const row = data.drops.find(event);
+  if (row < 0 || data.drops.value(row, 3) === dropKind.record) return undefined;
+  return { ...told(data, row), hint: benignHint(data, row) };
 }
 
 /** What the kernel recorded of a verdict's drop: "TC_INGRESS at sch_handle_ingress+0x40"; empty for other events. */
-export function recordOf(store: TraceStore, event: number): string {
-  const row = store.drops.find(event);
-  if (row < 0 || store.drops.value(row, 3) !== dropKind.record) return '';
-  const { reason, where } = told(store, row);
+export function recordOf(data: TraceData, event: number): string {
+  const row = data.drops.find(event);
+  if (row < 0 || data.drops.value(row, 3) !== dropKind.record) return '';
+  const { reason, where } = told(data, row);
   return where === '' ? reason : `${reason} at ${where}`;
 }

@@ -1,6 +1,6 @@
 // The one error that reading a trace may end in: what is wrong with the bytes, and where.
 
-/** Bytes that are no valid trace. Everything decoded before them stays in the store. */
+/** Bytes that are no valid trace. Everything decoded before them stays. */
 export class FormatError extends Error {
   override readonly name = 'FormatError';
   constructor(
@@ -13,7 +13,7 @@ export class FormatError extends Error {
   }
 }
 
-/** A value or a table beyond what the store takes; the decoder turns it into a {@link FormatError} with the place. */
+/** A value or a table beyond what a trace takes; the decoder turns it into a {@link FormatError} with the place. */
 export class LimitError extends Error {
   override readonly name = 'LimitError';
 }

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { FormatError } from './error.ts';
 import { openBytes, readTrace, type Damage, type ReadResult } from './reader.ts';
 import type { TraceSource } from './source.ts';
-import type { TraceStore } from './traceData.ts';
+import type { TraceStore } from './store.ts';
 
 /** A trace that was read from a file; it doesn't change any more. */
 export class FileSource implements TraceSource {

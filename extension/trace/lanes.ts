@@ -18,13 +18,13 @@ import { eventFlag } from './columns.ts';
 import { benignHint, dropReason } from './drops.ts';
 import { programName } from './programText.ts';
 import type { Program } from './programMessages.ts';
-import type { TraceStore } from './traceData.ts';
+import type { TraceData } from './traceData.ts';
 import { etherText, tcpFlagsText, tupleText } from './text.ts';
 import { verdictOf } from './verdicts.ts';
 
 /** A lane's label: its first tuple with the TCP flags then, else its protocol, else its id. */
-export function laneLabel(store: TraceStore, lane: number): string {
-  const { columns, packets } = store;
+export function laneLabel(data: TraceData, lane: number): string {
+  const { columns, packets } = data;
   const event = packets.labelEvent(lane);
   if (event === undefined) {
     const head = packets.head(lane);
@@ -32,26 +32,26 @@ export function laneLabel(store: TraceStore, lane: number): string {
   }
   const chunk = columns.chunk(event);
   const row = columns.row(event);
-  const tuple = store.tuples.get(chunk.tuple[row] ?? 0);
+  const tuple = data.tuples.get(chunk.tuple[row] ?? 0);
   if (tuple === undefined) return `packet ${packets.id(lane)}`;
   const flags = tuple.l4 === 6 ? tcpFlagsText(chunk.tcpFlags[row] ?? 0) : '';
   return flags === '' ? tupleText(tuple) : `${tupleText(tuple)} [${flags}]`;
 }
 
 /** The lane as the timeline shows it. */
-export function readLane(store: TraceStore, lane: number): Lane {
-  const { packets, parents } = store;
+export function readLane(data: TraceData, lane: number): Lane {
+  const { packets, parents } = data;
   const drop = packets.dropRow(lane);
   const parent = packets.parentRow(lane);
   return {
     index: lane,
     id: packets.id(lane),
-    label: laneLabel(store, lane),
-    firstNs: store.sinceStart(packets.first(lane)),
-    lastNs: store.sinceStart(packets.last(lane)),
+    label: laneLabel(data, lane),
+    firstNs: data.sinceStart(packets.first(lane)),
+    lastNs: data.sinceStart(packets.last(lane)),
     events: packets.count(lane),
-    drop: drop === undefined ? undefined : dropReason(store, drop),
-    benign: drop === undefined ? '' : benignHint(store, drop),
+    drop: drop === undefined ? undefined : dropReason(data, drop),
+    benign: drop === undefined ? '' : benignHint(data, drop),
     parent: parent === undefined ? undefined : packets.find(parents.value(parent, 1), parents.value(parent, 2)),
   };
 }
@@ -70,7 +70,7 @@ class Matcher {
   readonly #words: readonly { readonly bit: number; readonly term: Term }[];
 
   constructor(
-    private readonly store: TraceStore,
+    private readonly data: TraceData,
     private readonly terms: readonly Term[],
   ) {
     this.#words = terms.flatMap((term, i) =>
@@ -89,7 +89,7 @@ class Matcher {
 
   /** Bits that an event gives its packet. */
   event(event: number): number {
-    const { columns, drops } = this.store;
+    const { columns, drops } = this.data;
     const chunk = columns.chunk(event);
     const row = columns.row(event);
     let bits = remember(this.#hook, chunk.hook[row] ?? 0, (id) => this.#hookBits(id));
@@ -97,16 +97,16 @@ class Matcher {
     bits |= remember(this.#tuple, chunk.tuple[row] ?? 0, (tuple) => this.#tupleBits(tuple));
     bits |= remember(this.#ether, chunk.protocol[row] ?? 0, (ether) => this.#etherBits(ether));
     if (((chunk.flags[row] ?? 0) & (eventFlag.drop | eventFlag.record | eventFlag.benign)) !== 0) {
-      const reason = dropReason(this.store, drops.find(event));
+      const reason = dropReason(this.data, drops.find(event));
       bits |= remember(this.#reason, reason, (name) => this.#reasonBits(name));
     }
     if (((chunk.flags[row] ?? 0) & eventFlag.verdict) !== 0) {
       const hook = chunk.hook[row] ?? 0;
-      const verdict = verdictOf(this.store, event) ?? '';
+      const verdict = verdictOf(this.data, event) ?? '';
       bits |= remember(this.#verdict, `${hook} ${verdict}`, () => this.#verdictBits(hook, verdict));
     }
     const caller = chunk.caller[row] ?? 0;
-    if (caller !== 0 && this.store.programs.size > 0) {
+    if (caller !== 0 && this.data.programs.size > 0) {
       bits |= remember(this.#caller, caller, () => this.#callerBits(caller, chunk.time[row] ?? 0));
     }
     return bits;
@@ -116,17 +116,17 @@ class Matcher {
   lane(lane: number): number {
     let bits = 0;
     for (const { bit, term } of this.#words) {
-      const id = this.store.packets.id(lane);
+      const id = this.data.packets.id(lane);
       if (id === term.value.replace(/^#/, '')) bits |= bit;
       else if (term.key === undefined && term.value.includes('[')) {
-        if (laneLabel(this.store, lane).toLowerCase().includes(term.value)) bits |= bit;
+        if (laneLabel(this.data, lane).toLowerCase().includes(term.value)) bits |= bit;
       }
     }
     return bits;
   }
 
   #hookBits(id: number): number {
-    const { hooks, programs } = this.store;
+    const { hooks, programs } = this.data;
     const name = hooks.name(id);
     const program = programs.ofHook(hooks.get(id));
     return this.#bits(['fn'], ({ value }) => textTest(value)(name)) | (program ? this.#programBits(program) : 0);
@@ -142,13 +142,13 @@ class Matcher {
 
   /** Of an event whose function was called from a BPF program: that is how a tail-called one is seen. */
   #callerBits(caller: number, time: number): number {
-    const { addresses, programs } = this.store;
-    const program = programs.at(addresses.big(caller), this.store.monotonic(time));
+    const { addresses, programs } = this.data;
+    const program = programs.at(addresses.big(caller), this.data.monotonic(time));
     return program === undefined ? 0 : this.#programBits(program);
   }
 
   #verdictBits(hook: number, verdict: string): number {
-    const { hooks, programs } = this.store;
+    const { hooks, programs } = this.data;
     const program = programs.ofHook(hooks.get(hook));
     const by = { id: program?.id ?? 0, name: program === undefined ? hooks.name(hook) : programName(program) };
     return this.#bits(['verdict'], ({ key, value }) =>
@@ -157,7 +157,7 @@ class Matcher {
   }
 
   #placeBits(place: number): number {
-    const { places, names } = this.store;
+    const { places, names } = this.data;
     const netns = places.hi(place);
     const ifindex = places.lo(place);
     const entry = names.netnsEntry(netns);
@@ -170,7 +170,7 @@ class Matcher {
   }
 
   #tupleBits(index: number): number {
-    const tuple = this.store.tuples.get(index);
+    const tuple = this.data.tuples.get(index);
     if (tuple === undefined) return 0;
     return this.#bits(['ip', 'port', 'proto'], ({ key, value }) => {
       if (key === 'ip') return addressTest(value)(tuple);
@@ -211,12 +211,12 @@ class FilteredLanes {
   #list: number[] = [];
 
   constructor(
-    private readonly store: TraceStore,
+    private readonly data: TraceData,
     terms: readonly Term[],
     /** The names that this answer was made with. */
     readonly generation: string,
   ) {
-    this.#matcher = new Matcher(store, terms);
+    this.#matcher = new Matcher(data, terms);
     const mask = (negated: boolean): number =>
       terms.reduce((bits, term, i) => (term.negated === negated ? bits | (1 << i) : bits), 0);
     this.#wanted = mask(false);
@@ -225,7 +225,7 @@ class FilteredLanes {
 
   /** The lanes that match, ascending. O(events since the last call). */
   list(): readonly number[] {
-    const { columns, packets } = this.store;
+    const { columns, packets } = this.data;
     if (this.#events === columns.length) return this.#list;
     if (packets.length > this.#bits.length) {
       const wider = new Uint32Array(Math.max(packets.length, 2 * this.#bits.length));
@@ -258,21 +258,21 @@ const keptFilters = 4;
 export class LaneList {
   readonly #kept = new Map<string, FilteredLanes>();
 
-  constructor(private readonly store: TraceStore) {}
+  constructor(private readonly data: TraceData) {}
 
   /** A window of the lanes that match the filter, in order of appearance; `total` counts all that match. */
   window(filter: string, offset: number, count: number): { total: number; lanes: Lane[] } {
-    const { store } = this;
+    const { data } = this;
     const from = Math.max(0, Math.floor(offset) || 0);
     const size = Math.min(Math.max(0, Math.floor(count) || 0), 10_000);
     const terms = parseQuery(filter);
     if (terms.length === 0) {
-      const total = store.packets.length;
+      const total = data.packets.length;
       const length = Math.max(0, Math.min(size, total - from));
-      return { total, lanes: Array.from({ length }, (_, i) => readLane(store, from + i)) };
+      return { total, lanes: Array.from({ length }, (_, i) => readLane(data, from + i)) };
     }
     const list = this.#filtered(filter, terms).list();
-    return { total: list.length, lanes: list.slice(from, from + size).map((lane) => readLane(store, lane)) };
+    return { total: list.length, lanes: list.slice(from, from + size).map((lane) => readLane(data, lane)) };
   }
 
   /** The lane's row among those that match the filter, −1 when it doesn't. */
@@ -292,10 +292,10 @@ export class LaneList {
   }
 
   #filtered(filter: string, terms: readonly Term[]): FilteredLanes {
-    const { names, hooks, reasons, programs } = this.store;
+    const { names, hooks, reasons, programs } = this.data;
     const generation = [names, hooks, reasons, programs].map((table) => table.generation).join(' ');
     let kept = this.#kept.get(filter);
-    if (kept?.generation !== generation) kept = new FilteredLanes(this.store, terms, generation);
+    if (kept?.generation !== generation) kept = new FilteredLanes(this.data, terms, generation);
     this.#kept.delete(filter);
     this.#kept.set(filter, kept);
     for (const old of this.#kept.keys()) {

@@ -6,7 +6,7 @@ import { StreamDecoder } from './decoder.ts';
 import { TraceRecorder } from './file.ts';
 import type { End, Progress } from './metadata.ts';
 import type { TraceSource } from './source.ts';
-import { TraceStore } from './traceData.ts';
+import { TraceStore } from './store.ts';
 
 /** Views are told at most this often that the trace grew. */
 const notifyMs = 100;

@@ -13,7 +13,7 @@ export const maskFlagShift = 9;
 export interface LaneOrder {
   readonly count: number;
   readonly events: Uint32Array;
-  /** ns since the store's first clock. */
+  /** ns since the first clock. */
   readonly times: Float64Array;
   /** Per event: 1 << layer | flags << {@link maskFlagShift}. */
   readonly masks: Uint16Array;

@@ -1,6 +1,6 @@
 // The overview strip: how many events and drops each part of the whole trace has.
 import { eventFlag } from './columns.ts';
-import type { TraceStore } from './traceData.ts';
+import type { TraceData } from './traceData.ts';
 
 const fineBuckets = 16384;
 const maxBuckets = 2048;
@@ -16,17 +16,17 @@ export class Overview {
   #events = new Float64Array(fineBuckets);
   #drops = new Float64Array(fineBuckets);
 
-  constructor(private readonly store: TraceStore) {}
+  constructor(private readonly data: TraceData) {}
 
   read(buckets: number): { events: number[]; drops: number[] } {
-    const { store } = this;
-    const duration = store.durationNs;
+    const { data } = this;
+    const duration = data.durationNs;
     while (duration >= this.#width * fineBuckets) this.#halve();
-    for (; this.#seen < store.eventCount; this.#seen++) {
-      const chunk = store.columns.chunk(this.#seen);
-      const row = store.columns.row(this.#seen);
+    for (; this.#seen < data.eventCount; this.#seen++) {
+      const chunk = data.columns.chunk(this.#seen);
+      const row = data.columns.row(this.#seen);
       // Events a moment before the first one count as the first.
-      const slot = Math.max(0, Math.floor(store.sinceStart(chunk.time[row] ?? 0) / this.#width));
+      const slot = Math.max(0, Math.floor(data.sinceStart(chunk.time[row] ?? 0) / this.#width));
       this.#events[slot] = (this.#events[slot] ?? 0) + 1;
       if (((chunk.flags[row] ?? 0) & eventFlag.drop) !== 0) this.#drops[slot] = (this.#drops[slot] ?? 0) + 1;
     }

@@ -80,7 +80,7 @@ const scratch = new Marks();
 const maxMarks = 1_000_000;
 
 /**
- * Packs the page of these lanes' orders (undefined: a lane that isn't there) for [from, to], ns since the store's first clock.
+ * Packs the page of these lanes' orders (undefined: a lane that isn't there) for [from, to], ns since the first clock.
  * O(lanes × buckets × log(events of the lane) + events / 64).
  */
 export function packPage(

@@ -1,7 +1,7 @@
 // A BPF program's fields for the details view, and the words about its state.
 import type { Program } from './programMessages.ts';
 import { attachmentText, programName, programTypeText } from './programText.ts';
-import type { TraceStore } from './traceData.ts';
+import type { TraceData } from './traceData.ts';
 import { attachedAt } from './trail.ts';
 
 /** Items of a list that are named before the rest is only counted. */
@@ -13,8 +13,8 @@ function listText(items: readonly string[]): string {
 }
 
 /** "gone after 12 s", by the time since the trace's first event; "gone" when the time isn't known. */
-export function goneText(store: TraceStore, program: Program): string {
-  const ns = store.sinceStartOf(program.goneNs);
+export function goneText(data: TraceData, program: Program): string {
+  const ns = data.sinceStartOf(program.goneNs);
   if (ns === undefined || ns < 0) return 'gone';
   const seconds = ns / 1e9;
   if (seconds < 10) return `gone after ${seconds.toFixed(1)} s`;
@@ -23,12 +23,12 @@ export function goneText(store: TraceStore, program: Program): string {
 }
 
 /** What is the matter with a program: "gone after 12 s", "not hooked: …"; empty when it is hooked. */
-export function stateText(store: TraceStore, program: Program): string {
+export function stateText(data: TraceData, program: Program): string {
   switch (program.state) {
     case 'hooked':
       return '';
     case 'gone':
-      return goneText(store, program);
+      return goneText(data, program);
     case 'reported':
     case 'unknown':
       return program.reason === '' ? 'not hooked' : `not hooked: ${program.reason}`;
@@ -47,14 +47,14 @@ export function returnedByText(program: Program, reached: Program | undefined): 
 
 /** The fields of a program; `netns` and `ifindex` are where it was met. */
 export function programFields(
-  store: TraceStore,
+  data: TraceData,
   program: Program,
   netns: number,
   ifindex: number,
 ): { readonly name: string; readonly value: string }[] {
-  const { names, programs } = store;
+  const { names, programs } = data;
   const iface = (inum: number, index: number): string => names.iface(inum, index);
-  const here = attachedAt(store, program, netns, ifindex);
+  const here = attachedAt(data, program, netns, ifindex);
   const attachments = program.attachments.map((attachment) => {
     const { netns: inum, handle, link } = attachment;
     const more = [
@@ -73,7 +73,7 @@ export function programFields(
     ['Program', `${programName(program)} (id ${program.id})`],
     ['Program type', programTypeText(program.type)],
     ['Tag', program.tag],
-    ['Program state', stateText(store, program)],
+    ['Program state', stateText(data, program)],
     ['Attached here', here],
     ['Attachments', listText(attachments)],
     ['Maps', listText(program.maps)],

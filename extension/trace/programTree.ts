@@ -10,8 +10,8 @@ import {
   programVerdict,
 } from './programText.ts';
 import { goneText } from './programDetail.ts';
-import type { TraceStore } from './traceData.ts';
-import type { Counts } from './verdicts.ts';
+import type { TraceData } from './traceData.ts';
+import type { Counts } from './verdictCounts.ts';
 
 /** A row of the tree; plain data, so that it can leave the extension host. */
 export interface ProgramRow {
@@ -62,9 +62,9 @@ class Tally {
   readonly #names = new Map<string, { count: number; readonly drops: boolean }>();
   total = 0;
 
-  add(store: TraceStore, program: Program, counts: Counts): void {
-    const netns = store.places.hi(counts.place);
-    const ifindex = store.places.lo(counts.place);
+  add(data: TraceData, program: Program, counts: Counts): void {
+    const netns = data.places.hi(counts.place);
+    const ifindex = data.places.lo(counts.place);
     const note = (name: string, count: number, drops: boolean): void => {
       if (count === 0) return;
       this.total += count;
@@ -74,7 +74,7 @@ class Tally {
     };
     for (const [value, count] of counts.values) {
       const verdict = BigInt(value);
-      const name = programVerdict(store.programs, program, verdict, netns, ifindex);
+      const name = programVerdict(data.programs, program, verdict, netns, ifindex);
       note(name, count, isDropVerdict(program, verdict, netns, ifindex));
     }
     note('other verdicts', counts.others, false);
@@ -126,12 +126,12 @@ class Builder {
   readonly #replacements = new Map<number, Placed[]>();
   readonly #loose: Placed[] = [];
 
-  constructor(private readonly store: TraceStore) {
-    for (const program of store.programs.all()) this.#place(program);
+  constructor(private readonly data: TraceData) {
+    for (const program of data.programs.all()) this.#place(program);
   }
 
   rows(): ProgramRow[] {
-    const { names } = this.store;
+    const { names } = this.data;
     const interfaces = [...this.#interfaces.values()]
       .map((at) => ({ at, label: names.iface(at.netns, at.ifindex), netns: names.netns(at.netns) }))
       .sort((a, b) => a.netns.localeCompare(b.netns) || a.label.localeCompare(b.label, 'en', { numeric: true }))
@@ -156,10 +156,10 @@ class Builder {
       const { program, attachment } = placed;
       if (program.state === 'gone') gone.push(placed);
       else if (attachment !== undefined) groups[1]?.[2].push(placed);
-      else groups[this.store.programs.callerOf(program.id) === undefined ? 2 : 0]?.[2].push(placed);
+      else groups[this.data.programs.callerOf(program.id) === undefined ? 2 : 0]?.[2].push(placed);
     }
     groups.push(['gone', 'Gone', gone]);
-    const unhooked = [...this.store.programs.all()].filter(({ state }) => state === 'reported' || state === 'unknown');
+    const unhooked = [...this.data.programs.all()].filter(({ state }) => state === 'reported' || state === 'unknown');
     groups.push(['unhooked', 'Not hooked', unhooked.map((program) => this.#placed(program, undefined))]);
     return [
       ...interfaces,
@@ -183,12 +183,12 @@ class Builder {
   }
 
   #place(program: Program): void {
-    const { store } = this;
+    const { data } = this;
     const all = new Map<Attachment, Placed>();
     for (const attachment of program.attachments) {
       const placed = this.#placed(program, attachment);
       all.set(attachment, placed);
-      if (attachment.kind === 'freplace' && store.programs.get(attachment.target) !== undefined) {
+      if (attachment.kind === 'freplace' && data.programs.get(attachment.target) !== undefined) {
         const list = this.#replacements.get(attachment.target);
         if (list === undefined) this.#replacements.set(attachment.target, [placed]);
         else list.push(placed);
@@ -197,21 +197,21 @@ class Builder {
     }
     let loose: Placed | undefined;
     if (program.attachments.length === 0) this.#loose.push((loose = this.#placed(program, undefined)));
-    for (const counts of store.verdictCounts.of(program.verdictHook)) {
+    for (const counts of data.verdictCounts.of(program.verdictHook)) {
       const { place, direction } = counts;
-      const netns = store.places.hi(place);
-      const ifindex = store.places.lo(place);
+      const netns = data.places.hi(place);
+      const ifindex = data.places.lo(place);
       const fits = attachmentsAt(program, netns, ifindex, direction).map((attachment) => all.get(attachment));
       const [first] = fits;
-      if (loose !== undefined) loose.tally.add(store, program, counts);
+      if (loose !== undefined) loose.tally.add(data, program, counts);
       else if (first === undefined) {
         // It was attached here once, or is by now.
         const placed = this.#placed(program, undefined);
-        placed.tally.add(store, program, counts);
+        placed.tally.add(data, program, counts);
         this.#at(netns, ifindex, 'seen here').push(placed);
       } else {
         for (const placed of fits) {
-          placed?.tally.add(store, program, counts);
+          placed?.tally.add(data, program, counts);
           for (const other of fits) {
             if (placed !== other && other?.attachment) placed?.shared.add(placeText(other.attachment));
           }
@@ -271,14 +271,14 @@ class Builder {
     const parts: string[] = [];
     if (attachment?.kind === 'freplace')
       parts.push(`replaces ${attachment.label === '' ? 'a function' : attachment.label}`);
-    if (state === 'gone') parts.push(goneText(this.store, program));
+    if (state === 'gone') parts.push(goneText(this.data, program));
     if (state === 'reported' || state === 'unknown') parts.push(program.reason || 'not hooked');
     else if (tally.total > 0) parts.push(tally.text());
     else if (state === 'hooked' && verdictHook !== 0) parts.push('no packet yet');
     else if (state === 'hooked') parts.push(entryHook === 0 ? 'not hooked itself' : 'its verdicts are not seen');
     if (shared.size > 0 && tally.total > 0) parts.push(`counted together with ${[...shared].join(', ')}`);
     if (attachment === undefined) {
-      const caller = this.store.programs.callerOf(program.id);
+      const caller = this.data.programs.callerOf(program.id);
       if (caller !== undefined)
         parts.push(`from ${programName(caller.program)}, ${caller.slot.map}[${caller.slot.index}]`);
       return parts.join(', ');
@@ -302,18 +302,16 @@ function byPriority(a: Placed, b: Placed): number {
 }
 
 /** The tree. O(programs with their attachments and places, and their neighbours by tail calls). */
-export function programTree(store: TraceStore): readonly ProgramRow[] {
-  return new Builder(store).rows();
+export function programTree(data: TraceData): readonly ProgramRow[] {
+  return new Builder(data).rows();
 }
 
 /** The filter (query.ts) that finds the packets of a program's or a verdict's row; empty for other rows. */
-export function hitsFilter(store: TraceStore, { kind, program: id, label }: ProgramRow): string {
-  const program = store.programs.get(id);
+export function hitsFilter(data: TraceData, { kind, program: id, label }: ProgramRow): string {
+  const program = data.programs.get(id);
   if (program === undefined || (kind !== 'program' && kind !== 'verdict')) return '';
   const name = program.name.toLowerCase();
-  const others = [...store.programs.all()].filter(
-    (other) => other.id !== id && other.name.toLowerCase().includes(name),
-  );
+  const others = [...data.programs.all()].filter((other) => other.id !== id && other.name.toLowerCase().includes(name));
   // The id where the name would find others, too, or is none.
   const which = /^[\w.-]+$/.test(name) && !/^\d+$/.test(name) && others.length === 0 ? program.name : String(id);
   if (kind === 'program') return `prog:${which}`;

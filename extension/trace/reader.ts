@@ -7,7 +7,7 @@ import { FrameDecoder } from './decoder.ts';
 import { FormatError, LimitError } from './error.ts';
 import { checkHead, fileHead, readIndex, readTrailer, trailerLength, type Span } from './file.ts';
 import { frameType, maxFrameLength, openFrame, type Frame } from './frames.ts';
-import { TraceStore } from './traceData.ts';
+import { TraceStore } from './store.ts';
 
 /** A file's bytes, wherever they are. */
 export interface TraceBytes {

@@ -1,10 +1,10 @@
-// Decodes a batch of event records straight into the store's columns: no object an event.
+// Decodes a batch of event records straight into the trace's columns: no object an event.
 import { ByteReader, join64 } from './bytes.ts';
 import { eventFlag } from './columns.ts';
 import { dropKind, isBenign, isRecord } from './drops.ts';
 import { isProgramHook } from './programs.ts';
 import { isDropVerdict } from './programText.ts';
-import type { TraceStore } from './traceData.ts';
+import type { TraceData } from './traceData.ts';
 
 /** Bits of a record's parts mask, in the order of the parts. */
 export const part = {
@@ -32,15 +32,15 @@ export const part = {
 const knownParts = 2 ** 19 - 1;
 
 /**
- * Decodes an events payload into the store; `origin` is the payload's place in the stream, for messages. Throws a FormatError
- * at the first record that isn't whole and sound; the records before it are in the store. Returns how many records it took.
+ * Decodes an events payload into the data; `origin` is the payload's place in the stream, for messages. Throws a FormatError
+ * at the first record that isn't whole and sound; the records before it stay. Returns how many records it took.
  */
-export function decodeBatch(store: TraceStore, payload: Uint8Array, origin: number): number {
+export function decodeBatch(data: TraceData, payload: Uint8Array, origin: number): number {
   const reader = new ByteReader(payload, origin);
   const count = reader.varint53('the number of events');
   reader.fixed64("the batch's base time");
-  const base = store.relative(reader.big());
-  const batch = new Batch(store, reader, base);
+  const base = data.relative(reader.big());
+  const batch = new Batch(data, reader, base);
   for (let i = 0; i < count; i++) batch.record();
   if (reader.left > 0) reader.fail(`${reader.left} bytes after the last event of a batch`);
   return count;
@@ -57,18 +57,18 @@ class Batch {
   #task = 0;
 
   constructor(
-    private readonly store: TraceStore,
+    private readonly data: TraceData,
     private readonly reader: ByteReader,
     base: number,
   ) {
-    this.#start = store.columns.length;
+    this.#start = data.columns.length;
     this.#time = base;
   }
 
   /** Reads one record to its end, then appends it: a record that is cut leaves nothing behind. */
   record(): void {
-    const { store, reader } = this;
-    const { columns, packets } = store;
+    const { data, reader } = this;
+    const { columns, packets } = data;
     const parts = reader.varint32("an event's parts");
     if (parts > knownParts) reader.fail(`an event with parts 0x${parts.toString(16)} that this version doesn't know`);
     const time = this.#time + reader.zigzag53("an event's time");
@@ -100,8 +100,8 @@ class Batch {
       const row = columns.row(previous);
       skb = from.skb[row] ?? 0;
       const place = from.place[row] ?? 0;
-      netns = store.places.hi(place);
-      ifindex = store.places.lo(place);
+      netns = data.places.hi(place);
+      ifindex = data.places.lo(place);
       mark = from.mark[row] ?? 0;
       len = from.len[row] ?? 0;
       protocol = from.protocol[row] ?? 0;
@@ -110,7 +110,7 @@ class Batch {
     }
     if ((parts & part.skb) !== 0) {
       reader.fixed64("an event's skb");
-      skb = store.addresses.intern(reader.lo, reader.hi);
+      skb = data.addresses.intern(reader.lo, reader.hi);
     }
     if ((parts & part.netns) !== 0) netns = reader.varint32("an event's netns");
     if ((parts & part.ifindex) !== 0) ifindex = reader.varint32("an event's ifindex");
@@ -151,7 +151,7 @@ class Batch {
     const direction = (parts & part.direction) !== 0 ? reader.u8("an event's direction") : 0;
 
     // Everything of the record was there: append it.
-    const event = store.pushEvent();
+    const event = data.pushEvent();
     this.#time = time;
     if (this.#lane < 0) this.#lane = packets.lane(this.#idLo, this.#idHi);
     const lane = this.#lane;
@@ -163,7 +163,7 @@ class Batch {
     into.cpu[row] = this.#cpu;
     into.task[row] = this.#task;
     into.skb[row] = skb;
-    into.place[row] = store.places.intern(ifindex, netns);
+    into.place[row] = data.places.intern(ifindex, netns);
     into.mark[row] = mark;
     into.len[row] = len;
     into.protocol[row] = protocol;
@@ -171,16 +171,16 @@ class Batch {
     into.tcpFlags[row] = tcpFlags;
     into.caller[row] = caller;
     if (stack !== 0) into.reserveStacks()[row] = stack;
-    const known = store.hooks.get(hook);
+    const known = data.hooks.get(hook);
     let flags = known !== undefined && isProgramHook(known) ? eventFlag.program : 0;
     if ((parts & part.verdict) !== 0) {
       flags |= eventFlag.verdict;
       // Only a verdict can redirect: its row has the place, so that this costs nothing.
-      store.verdicts.push(event, verdictLo, verdictHi, redirect);
+      data.verdicts.push(event, verdictLo, verdictHi, redirect);
       if ((flags & eventFlag.program) !== 0) {
-        store.verdictCounts.add(hook, into.place[row] ?? 0, direction, verdictLo | 0);
+        data.verdictCounts.add(hook, into.place[row] ?? 0, direction, verdictLo | 0);
       }
-      const program = store.programs.ofHook(known);
+      const program = data.programs.ofHook(known);
       if (program !== undefined) {
         const verdict = BigInt.asIntN(64, join64(verdictLo, verdictHi));
         const drops = isDropVerdict(program, verdict, netns, ifindex);
@@ -188,29 +188,29 @@ class Batch {
       }
     }
     if ((parts & part.drop) !== 0) {
-      if (isRecord(store, lane, reason)) {
+      if (isRecord(data, lane, reason)) {
         flags |= eventFlag.record;
-        store.drops.set(packets.dropRow(lane) ?? 0, 3, dropKind.recorded);
-        store.drops.push(event, reason, location, dropKind.record);
-      } else if (isBenign(store, reason, location, tuple, tcpFlags)) {
+        data.drops.set(packets.dropRow(lane) ?? 0, 3, dropKind.recorded);
+        data.drops.push(event, reason, location, dropKind.record);
+      } else if (isBenign(data, reason, location, tuple, tcpFlags)) {
         flags |= this.#drop(event, lane, reason, location, dropKind.benign);
       } else flags |= this.#drop(event, lane, reason, location, dropKind.kernel);
     }
     if ((parts & part.parent) !== 0) {
       flags |= eventFlag.parent;
-      packets.setParentRow(lane, store.parents.push(event, parentLo, parentHi, edge));
+      packets.setParentRow(lane, data.parents.push(event, parentLo, parentHi, edge));
     }
     if ((parts & part.free) !== 0) flags |= eventFlag.free;
     into.flags[row] = flags;
     const before = packets.append(lane, event, time);
     if (before !== undefined) columns.chunk(before).next[columns.row(before)] = event + 1;
     if (tuple !== 0) packets.setLabelEvent(lane, event);
-    store.noteTime(time);
+    data.noteTime(time);
   }
 
   /** Notes that an event dropped its packet; returns the event's flag. */
   #drop(event: number, lane: number, reason: number, location: number, kind: number): number {
-    const { packets, drops } = this.store;
+    const { packets, drops } = this.data;
     const before = packets.dropRow(lane);
     const wasDropped = before !== undefined && drops.value(before, 3) !== dropKind.benign;
     const row = drops.push(event, reason, location, kind);
@@ -218,7 +218,7 @@ class Batch {
       if (!wasDropped) packets.setDropRow(lane, row);
       return eventFlag.benign;
     }
-    if (!wasDropped) this.store.droppedPackets++;
+    if (!wasDropped) this.data.droppedPackets++;
     packets.setDropRow(lane, row);
     return eventFlag.drop;
   }
@@ -231,14 +231,14 @@ class Batch {
     const l4 = reader.u8("a tuple's protocol");
     const addresses = reader.take(family === 4 ? 8 : 32, "a tuple's addresses");
     const source = reader.u16("a tuple's source port");
-    return this.store.tuples.intern(family, l4, addresses, source, reader.u16("a tuple's destination port"));
+    return this.data.tuples.intern(family, l4, addresses, source, reader.u16("a tuple's destination port"));
   }
 
   /** An address that was sent relative to the kernel's text, interned. */
   #address(what: string): number {
-    const { store, reader } = this;
+    const { data, reader } = this;
     reader.zigzag64(what);
-    const lo = reader.lo + store.textBaseLo;
-    return store.addresses.intern(lo >>> 0, (reader.hi + store.textBaseHi + (lo > 0xffff_ffff ? 1 : 0)) >>> 0);
+    const lo = reader.lo + data.textBaseLo;
+    return data.addresses.intern(lo >>> 0, (reader.hi + data.textBaseHi + (lo > 0xffff_ffff ? 1 : 0)) >>> 0);
   }
 }

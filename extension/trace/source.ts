@@ -1,6 +1,6 @@
 // Where a trace comes from: a live session on a node, or a .pkttrail file. Both give the same store; views ask nothing else.
 import type { TraceStatus } from '../protocol/timeline.ts';
-import type { TraceStore } from './traceData.ts';
+import type { TraceStore } from './store.ts';
 
 /** A trace that views can show. */
 export interface TraceSource {

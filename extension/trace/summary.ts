@@ -1,7 +1,7 @@
 // The one place that turns a trace into what is shown around its lanes: titles, counts, status.
 import type { TraceSummary } from '../protocol/timeline.ts';
 import type { TraceSource } from './source.ts';
-import type { TraceStore } from './traceData.ts';
+import type { TraceData } from './traceData.ts';
 
 /** Hooks that were shed and that are named before the rest is only counted. */
 const namedHooks = 5;
@@ -35,7 +35,7 @@ export function summarize(source: TraceSource): TraceSummary {
 }
 
 /** The kernel that was traced, as uname says it; empty strings while it isn't known. */
-export function kernelOf({ hello }: TraceStore): {
+export function kernelOf({ hello }: TraceData): {
   readonly release: string;
   readonly machine: string;
   readonly version: string;

@@ -1,30 +1,20 @@
-// The trace in memory: events in columns, packets, and the tables that events refer to. Views ask it for lanes, pages, trails
-// and details; only the decoder adds to it. Times inside are ns since the first clock; times given out are ns since the start.
-import type { EventDetail, GapMark, HopLabel, Lane, TrailRow } from '../protocol/timeline.ts';
+// What a trace holds: events in columns, packets, the tables that events refer to, and what the node said of the whole. Only the decoder
+// writes it; the queries (store.ts) read it. Times inside are ns since the first clock; times given out are ns since the start.
+import { Clocks } from './clocks.ts';
 import { EventColumns } from './columns.ts';
-import { eventDetail } from './detail.ts';
 import { LimitError } from './error.ts';
 import { PairTable, TupleTable } from './intern.ts';
-import { LaneList, readLane } from './lanes.ts';
-import type { Clock, Context, Counters, End, FilterChange, Gap, Hello, Hook } from './metadata.ts';
-import { LaneOrders, placeOf, type LaneOrder } from './order.ts';
-import { Overview } from './overview.ts';
+import type { Clock, Context, Counters, End, FilterChange, Gap, Hello } from './metadata.ts';
 import { PacketTable, SideTable } from './packets.ts';
-import { packPage } from './pages.ts';
-import type { Program } from './programMessages.ts';
 import { ProgramTable } from './programs.ts';
 import { HookTable, NameTable, ReasonTable, StackTable, SymbolTable, limits } from './tables.ts';
-import { hopLabel, trailWindow } from './trail.ts';
-import { VerdictCounts } from './verdicts.ts';
+import { VerdictCounts } from './verdictCounts.ts';
 
-/** Events a store takes unless told otherwise: about 1 GB. A hostile file can't make it take more. */
-export const defaultMaxEvents = 1 << 24;
+/** Events that a trace takes unless told otherwise: about 1 GB. A hostile file can't make it take more. */
+const defaultMaxEvents = 1 << 24;
 
-/** Most hops of one answer. */
-const maxHops = 1_000;
-
-/** A gap as the store keeps it: times in ns since the first clock. */
-interface StoredGap {
+/** A loss: times in ns since the first clock. */
+export interface StoredGap {
   readonly lost: number;
   readonly missed: number;
   readonly cpu: number;
@@ -33,9 +23,8 @@ interface StoredGap {
   readonly cause: string;
 }
 
-/** One trace. Adding an event is O(1) amortised; see each query for its cost. */
-export class TraceStore {
-  // What the decoder fills and the queries read. Nothing else writes to these.
+/** One trace. Adding an event is O(1) amortised. */
+export class TraceData {
   readonly columns = new EventColumns();
   readonly packets = new PacketTable();
   /** skb addresses, callers and drop locations. */
@@ -72,16 +61,11 @@ export class TraceStore {
   #lost = 0;
   #missed = 0;
   readonly #gaps: StoredGap[] = [];
-  readonly #clocks: Clock[] = [];
-  /** CLOCK_MONOTONIC of the store's time 0. */
-  #origin: bigint | undefined;
+  readonly #clocks = new Clocks();
   /** The first event's time; undefined before the first batch is over. */
   #start: number | undefined;
   #earliest = Infinity;
   #latest = -Infinity;
-  readonly #orders = new LaneOrders(this.columns, this.packets, this.hooks);
-  readonly #lanes = new LaneList(this);
-  readonly #overview = new Overview(this);
 
   constructor(private readonly maxEvents = defaultMaxEvents) {}
 
@@ -135,12 +119,12 @@ export class TraceStore {
   }
   /** ns between the first and the last event. */
   get durationNs(): number {
-    return this.eventCount === 0 ? 0 : this.#latest - this.#startOrEarliest();
+    return this.eventCount === 0 ? 0 : this.#latest - this.startTime;
   }
   /** Wall clock of the first event, ms since 1970; 0 while there is none or no clock is known. */
   get startMs(): number {
     if (this.eventCount === 0) return 0;
-    const wall = this.wall(this.#startOrEarliest());
+    const wall = this.wall(this.startTime);
     return wall === undefined ? 0 : Number(wall) / 1e6;
   }
   /** Bytes that events take, with their packets and interned values, and room to grow. */
@@ -149,134 +133,48 @@ export class TraceStore {
     return [...parts, this.parents].reduce((sum, part) => sum + part.bytes, 0);
   }
 
-  // ── what views ask ──
-
-  /** A window of the lanes that match the filter (query.ts). O(new events) a call for a filter that was asked before. */
-  lanes(filter: string, offset: number, count: number): { total: number; lanes: Lane[] } {
-    return this.#lanes.window(filter, offset, count);
-  }
-
-  /** The packed page of these lanes in [fromNs, toNs]: protocol/pages.ts; its cost: pages.ts. */
-  page(lanes: readonly number[], fromNs: number, toNs: number, buckets: number): ArrayBuffer {
-    const start = this.#startOrEarliest();
-    const orders = lanes.map((lane) => (this.#isLane(lane) ? this.order(lane) : undefined));
-    return packPage(orders, (fromNs || 0) + start, (toNs || 0) + start, buckets);
-  }
-
-  /** A window of a packet's trail, ordered by time, then arrival. */
-  trail(lane: number, offset: number, count: number): { total: number; rows: TrailRow[] } {
-    if (!this.#isLane(lane)) return { total: 0, rows: [] };
-    const order = this.order(lane);
-    return { total: order.count, rows: trailWindow(this, order, offset, count) };
-  }
-
-  /** Every field of an event. Throws a RangeError when there is no such event. */
-  detail(event: number): EventDetail {
-    return eventDetail(this, event);
-  }
-
-  /** The hook that an event hit; undefined when the stream didn't say. Throws a RangeError when there is no such event. */
-  hookOf(event: number): Hook | undefined {
-    return this.hooks.get(this.columns.chunk(event).hook[this.columns.row(event)] ?? 0);
-  }
-
-  /** The BPF program whose entry or verdict an event is; undefined for others. Throws a RangeError when there is no such event. */
-  programOf(event: number): Program | undefined {
-    return this.programs.ofHook(this.hookOf(event));
-  }
-
-  /** The lane of an event. Throws a RangeError when there is no such event. */
-  laneOf(event: number): number {
-    return this.columns.chunk(event).packet[this.columns.row(event)] ?? 0;
-  }
-
-  /** What many hops' labels need, in the order asked for; empty strings for an event that isn't there. */
-  hops(events: readonly number[]): HopLabel[] {
-    return events.slice(0, maxHops).map((event) => hopLabel(this, event));
-  }
-
-  /**
-   * Where an event is: its packet, that packet's row among the lanes that match the filter (−1: none), the event's index in the
-   * trail. Throws a RangeError when there is no such event.
-   */
-  locate(event: number, filter: string): { lane: Lane; row: number; index: number } {
-    const lane = this.laneOf(event);
-    const index = placeOf(this.order(lane), event, this.columns.time(event));
-    return { lane: readLane(this, lane), row: this.#lanes.row(filter, lane), index };
-  }
-
-  /** Events and drops in each of `buckets` equal parts of [0, durationNs]. O(new events) while the trace's scale stands. */
-  overview(buckets: number): { events: number[]; drops: number[] } {
-    return this.#overview.read(buckets);
-  }
-
   /** The traced kernel; empty texts before the hello. */
   kernel(): { readonly release: string; readonly machine: string; readonly version: string } {
     const hello = this.#hello;
     return { release: hello?.release ?? '', machine: hello?.machine ?? '', version: hello?.kernelVersion ?? '' };
   }
 
-  /** The losses as the timeline draws them. */
-  gapMarks(): GapMark[] {
-    return this.#gaps.map(({ from, to, ...rest }) => ({
-      fromNs: this.sinceStart(from),
-      toNs: this.sinceStart(to),
-      ...rest,
-    }));
+  /** The losses, in order of arrival; beyond a limit they are only counted. */
+  get gaps(): readonly StoredGap[] {
+    return this.#gaps;
   }
 
   // ── times ──
 
+  /** The trace's time 0 for a person, ns since the first clock: its first event. */
+  get startTime(): number {
+    return this.#start ?? (this.columns.length > 0 ? this.#earliest : 0);
+  }
+
   /** ns since the first event, from ns since the first clock. */
   sinceStart(time: number): number {
-    return time - this.#startOrEarliest();
+    return time - this.startTime;
   }
 
   /** CLOCK_MONOTONIC ns. */
   monotonic(time: number): bigint {
-    return (this.#origin ?? 0n) + BigInt(time);
+    return this.#clocks.monotonic(time);
   }
 
-  /** CLOCK_REALTIME ns by the clock pair before it (the first pair for what is earlier); undefined without any. */
+  /** CLOCK_REALTIME ns; undefined when no clock pair came. */
   wall(time: number): bigint | undefined {
-    const mono = this.monotonic(time);
-    let low = 0;
-    let high = this.#clocks.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#clocks[middle]?.mono ?? 0n) <= mono) low = middle + 1;
-      else high = middle;
-    }
-    const clock = this.#clocks[Math.max(0, low - 1)];
-    return clock === undefined ? undefined : clock.wall + (mono - clock.mono);
+    return this.#clocks.wall(time);
   }
 
   /** ns since the first event, from CLOCK_MONOTONIC ns; undefined for a time that can't be of this trace. */
   sinceStartOf(mono: bigint): number | undefined {
-    const time = Number(mono - (this.#origin ?? mono));
-    return mono !== 0n && Number.isSafeInteger(time) ? this.sinceStart(time) : undefined;
+    const time = this.#clocks.find(mono);
+    return time === undefined ? undefined : this.sinceStart(time);
   }
 
   /** CLOCK_MONOTONIC ns as ns since the first clock, exact. Throws a LimitError beyond ±2^53. */
   relative(mono: bigint): number {
-    this.#origin ??= mono;
-    const time = Number(mono - this.#origin);
-    if (!Number.isSafeInteger(time)) throw new LimitError('a time more than 104 days from the start of the trace');
-    return time;
-  }
-
-  // ── for the queries ──
-
-  /** The lane's events in time order. */
-  order(lane: number): LaneOrder {
-    return this.#orders.get(lane);
-  }
-
-  /** A row of the parents table in words. */
-  parentOf(row: number): { id: string; edge: number } {
-    const { parents } = this;
-    const id = (BigInt(parents.value(row, 2)) << 32n) | BigInt(parents.value(row, 1));
-    return { id: String(id), edge: parents.value(row, 3) };
+    return this.#clocks.relative(mono);
   }
 
   // ── for the decoder ──
@@ -288,12 +186,8 @@ export class TraceStore {
     if (hello.clock !== undefined) this.addClock(hello.clock);
   }
 
-  /** Clock pairs come in order; one that isn't later than the last is left out. */
   addClock(clock: Clock): void {
-    this.#origin ??= clock.mono;
-    const last = this.#clocks[this.#clocks.length - 1];
-    if (last !== undefined && clock.mono <= last.mono) return;
-    if (this.#clocks.length < limits.clocks) this.#clocks.push(clock);
+    this.#clocks.add(clock);
   }
 
   setContext(context: Context): void {
@@ -337,12 +231,12 @@ export class TraceStore {
     if (this.#gaps.length < limits.gaps) this.#gaps.push(stored);
   }
 
-  /** Whether the store takes no more events. */
+  /** Whether it takes no more events. */
   get isFull(): boolean {
     return this.columns.length >= this.maxEvents;
   }
 
-  /** Makes room for one event and returns its index. Throws a LimitError when the store is full. */
+  /** Makes room for one event and returns its index. Throws a LimitError when it is full. */
   pushEvent(): number {
     if (this.isFull) {
       throw new LimitError(`more than ${this.maxEvents} events; trace less at a time, or with a narrower filter`);
@@ -358,13 +252,5 @@ export class TraceStore {
   /** The batch is in: the earliest event of the first one is the trace's time 0 from now on. */
   endBatch(): void {
     if (this.#start === undefined && this.columns.length > 0) this.#start = this.#earliest;
-  }
-
-  #startOrEarliest(): number {
-    return this.#start ?? (this.columns.length > 0 ? this.#earliest : 0);
-  }
-
-  #isLane(lane: number): boolean {
-    return Number.isInteger(lane) && lane >= 0 && lane < this.packets.length;
   }
 }

@@ -2,7 +2,7 @@
 import * as vscode from 'vscode';
 import { FileSource, openTraceFile } from '../trace/fileSource.ts';
 import type { TraceSource } from '../trace/source.ts';
-import { TraceStore } from '../trace/traceData.ts';
+import { TraceStore } from '../trace/store.ts';
 import { abortSignal } from './abortSignal.ts';
 import { TimelineHost, type TimelineActions } from './timelineHost.ts';
 import { timelineHtml, timelineOptions } from './timelinePage.ts';

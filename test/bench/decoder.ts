@@ -3,7 +3,7 @@
 import { pathToFileURL } from 'node:url';
 import { StreamDecoder } from '../../extension/trace/decoder.ts';
 import { pack } from '../../extension/trace/codec.ts';
-import { TraceStore } from '../../extension/trace/traceData.ts';
+import { TraceStore } from '../../extension/trace/store.ts';
 import { bootMono, encodeBatch, hello, random, tcp, type FakeEvent } from '../unit/trace/encode.ts';
 import { encodeFrame, frameType } from '../../extension/trace/frames.ts';
 

@@ -13,7 +13,7 @@ import { FrameSplitter } from '../../extension/trace/frames.ts';
 import type { Program } from '../../extension/trace/programMessages.ts';
 import { programTree, type ProgramRow } from '../../extension/trace/programTree.ts';
 import type { TraceSource } from '../../extension/trace/source.ts';
-import { TraceStore } from '../../extension/trace/traceData.ts';
+import { TraceStore } from '../../extension/trace/store.ts';
 import type { TraceSummary } from '../../extension/protocol/timeline.ts';
 import { everyPacket, filterText } from '../../extension/views/askFilter.ts';
 import { programTreeItem, type ProgramItem, type ProgramTrace } from '../../extension/views/programsView.ts';

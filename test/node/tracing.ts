@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { StreamDecoder } from '../../extension/trace/decoder.ts';
 import type { Counters, End, FilterChange, HookStatus, Progress } from '../../extension/trace/metadata.ts';
 import type { TrailRow } from '../../extension/protocol/timeline.ts';
-import { TraceStore } from '../../extension/trace/traceData.ts';
+import { TraceStore } from '../../extension/trace/store.ts';
 import type { TestNode } from './vm.ts';
 
 /** Where {@link installHelper} puts the helper in the node. */

@@ -13,7 +13,7 @@ import { serve, type Handlers } from '../../../extension/protocol/serve.ts';
 import type { NoticeMessage, TraceStatus } from '../../../extension/protocol/timeline.ts';
 import { StreamDecoder } from '../../../extension/trace/decoder.ts';
 import type { TraceSource } from '../../../extension/trace/source.ts';
-import { TraceStore } from '../../../extension/trace/traceData.ts';
+import { TraceStore } from '../../../extension/trace/store.ts';
 import { summarize } from '../../../extension/trace/summary.ts';
 import type { TimelineInspection } from '../../../webview/inspection.ts';
 import { batch, preamble, type Event } from './traffic.ts';

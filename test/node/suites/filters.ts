@@ -1,7 +1,7 @@
 // Every option of the helper that chooses what is traced, on real kernels: one case that lets packets through, one that doesn't.
 import { beforeAll, expect, test } from 'vitest';
 import type { TrailRow } from '../../../extension/protocol/timeline.ts';
-import type { TraceStore } from '../../../extension/trace/traceData.ts';
+import type { TraceStore } from '../../../extension/trace/store.ts';
 import { helperPath, quote, trace, traceAll, traceDuring, trails } from '../tracing.ts';
 import type { Kernel, TestNode } from '../vm.ts';
 import type { Suite } from './suite.ts';

@@ -3,7 +3,7 @@
 import { beforeAll, expect, test } from 'vitest';
 import { StreamDecoder } from '../../../extension/trace/decoder.ts';
 import type { Counters } from '../../../extension/trace/metadata.ts';
-import { TraceStore } from '../../../extension/trace/traceData.ts';
+import { TraceStore } from '../../../extension/trace/store.ts';
 import { helperPath, quote, trails } from '../tracing.ts';
 import type { TestNode } from '../vm.ts';
 import type { Suite } from './suite.ts';

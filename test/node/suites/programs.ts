@@ -6,7 +6,7 @@ import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { programTree, type ProgramRow } from '../../../extension/trace/programTree.ts';
 import type { TrailRow } from '../../../extension/protocol/timeline.ts';
 import type { Program } from '../../../extension/trace/programMessages.ts';
-import type { TraceStore } from '../../../extension/trace/traceData.ts';
+import type { TraceStore } from '../../../extension/trace/store.ts';
 import { readEvent } from '../../../extension/trace/trail.ts';
 import { programLoader } from '../programs.ts';
 import {

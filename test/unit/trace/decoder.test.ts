@@ -5,7 +5,7 @@ import { StreamDecoder } from '../../../extension/trace/decoder.ts';
 import { FormatError } from '../../../extension/trace/error.ts';
 import { encodeFrame, frameType, maxFrameLength } from '../../../extension/trace/frames.ts';
 import { MessageReader, MessageWriter } from '../../../extension/trace/message.ts';
-import { TraceStore } from '../../../extension/trace/traceData.ts';
+import { TraceStore } from '../../../extension/trace/store.ts';
 import { readEvent } from '../../../extension/trace/trail.ts';
 import { bootMono, encodeBatch, events, gap, hello, hooks, join, message, random, sampleStream } from './encode.ts';
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { FilterChange } from '../../../extension/trace/metadata.ts';
 import { StreamDecoder } from '../../../extension/trace/decoder.ts';
-import { TraceStore } from '../../../extension/trace/traceData.ts';
+import { TraceStore } from '../../../extension/trace/store.ts';
 import { readEvent } from '../../../extension/trace/trail.ts';
 
 const document = readFileSync(new URL('../../../docs/stream-format.md', import.meta.url), 'utf8');

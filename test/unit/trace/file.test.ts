@@ -19,7 +19,7 @@ import {
 import { openTraceFile } from '../../../extension/trace/fileSource.ts';
 import { FrameSplitter, encodeFrame, frameType, openFrame, type Frame } from '../../../extension/trace/frames.ts';
 import { memoryBytes, readTrace } from '../../../extension/trace/reader.ts';
-import { TraceStore } from '../../../extension/trace/traceData.ts';
+import { TraceStore } from '../../../extension/trace/store.ts';
 import { bootMono, encodeBatch, end, events, hello, hooks, join, random, sampleStream } from './encode.ts';
 
 let folder = '';

@@ -6,7 +6,7 @@ import { FormatError } from '../../../extension/trace/error.ts';
 import { encodeFrame, frameType } from '../../../extension/trace/frames.ts';
 import { programLimits } from '../../../extension/trace/programMessages.ts';
 import { hitsFilter, programTree, type ProgramRow } from '../../../extension/trace/programTree.ts';
-import { TraceStore } from '../../../extension/trace/traceData.ts';
+import { TraceStore } from '../../../extension/trace/store.ts';
 import { limits } from '../../../extension/trace/tables.ts';
 import {
   bootMono,

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { layers } from '../../../extension/protocol/timeline.ts';
 import { markDrop, openPage } from '../../../extension/protocol/pages.ts';
 import { StreamDecoder } from '../../../extension/trace/decoder.ts';
-import { TraceStore } from '../../../extension/trace/traceData.ts';
+import { TraceStore } from '../../../extension/trace/store.ts';
 import { addressText } from '../../../extension/trace/text.ts';
 import { bootMono, events, hello, hooks, join, names, random, sampleStream, tcp, type FakeEvent } from './encode.ts';
 
