@@ -4,7 +4,7 @@ import { programTree, type ProgramRow } from './trace/programTree.ts';
 import { summarize } from './trace/summary.ts';
 import type { TraceSource } from './trace/source.ts';
 import type { TraceSummary, TrailRow } from './protocol/timeline.ts';
-import type { Traces } from './traces.ts';
+import type { Traces } from './sessions/traces.ts';
 import type { TraceEditor } from './views/traceEditor.ts';
 
 /** A trace as others see it: to look at only. */

@@ -1,6 +1,6 @@
 // The Nodes view: recent nodes, hosts of the SSH configuration, and this machine.
 import * as vscode from 'vscode';
-import type { State } from '../state.ts';
+import type { State } from '../sessions/state.ts';
 
 /** A row of the view. */
 export interface NodeItem {

@@ -1,6 +1,6 @@
 // Asks which node to trace: recent ones, hosts of the SSH configuration, this machine, or a new one.
 import * as vscode from 'vscode';
-import type { State } from '../state.ts';
+import type { State } from '../sessions/state.ts';
 import { listNodes, type NodeItem } from './nodesView.ts';
 
 interface NodePick extends vscode.QuickPickItem {

@@ -1,9 +1,9 @@
 // The BPF Programs view: for each trace that is open the programs of its node, where they are attached, and what they returned.
 import * as vscode from 'vscode';
-import { originOf } from '../source/programSource.ts';
+import { originOf } from './programSources.ts';
 import { programTree, type ProgramRow } from '../trace/programTree.ts';
 import type { TraceSource } from '../trace/source.ts';
-import { isLive, type OpenTrace, type Traces } from '../traces.ts';
+import { isLive, type OpenTrace, type Traces } from '../sessions/traces.ts';
 import type { TraceEditor } from './traceEditor.ts';
 
 /** A trace that has programs: one of this window, or a file. */

@@ -1,6 +1,6 @@
 // The editor tabs of traces that were started in this window: one panel a trace, made again when it was closed.
 import * as vscode from 'vscode';
-import type { OpenTrace, Traces } from '../traces.ts';
+import type { OpenTrace, Traces } from '../sessions/traces.ts';
 import { TimelineHost, type TimelineActions } from './timelineHost.ts';
 import { timelineHtml, timelineOptions } from './timelinePage.ts';
 

@@ -1,7 +1,7 @@
 // Keeps what the window shows of the traces true: context keys that enable commands, and the status bar item.
 import * as vscode from 'vscode';
 import { summarize } from '../trace/summary.ts';
-import { isLive, type Traces } from '../traces.ts';
+import { isLive, type Traces } from '../sessions/traces.ts';
 import { StatusBar } from './statusBar.ts';
 
 /** Follows the traces until it is disposed. */

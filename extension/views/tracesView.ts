@@ -1,7 +1,7 @@
 // The Traces view: running traces, recordings that are not saved yet, and trace files in the workspace.
 import { basename, dirname } from 'node:path';
 import * as vscode from 'vscode';
-import { isLive, type OpenTrace, type Recording, type Traces } from '../traces.ts';
+import { isLive, type OpenTrace, type Recording, type Traces } from '../sessions/traces.ts';
 
 type Group = 'Running' | 'Unsaved' | 'Saved';
 /** A row of the view. */

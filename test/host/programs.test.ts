@@ -4,9 +4,9 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { PacketTrailApi } from '../../extension/api.ts';
-import { programCommands, type ProgramCommandContext } from '../../extension/programCommands.ts';
+import { programCommands, type ProgramCommandContext } from '../../extension/commands/programCommands.ts';
 import type { SourceChoice } from '../../extension/source/openSource.ts';
-import { ProgramSources } from '../../extension/source/programSource.ts';
+import { ProgramSources } from '../../extension/views/programSources.ts';
 import { StreamDecoder } from '../../extension/trace/decoder.ts';
 import { TraceRecorder } from '../../extension/trace/file.ts';
 import { FrameSplitter } from '../../extension/trace/frames.ts';
@@ -17,9 +17,9 @@ import { TraceStore } from '../../extension/trace/store.ts';
 import type { TraceSummary } from '../../extension/protocol/timeline.ts';
 import { everyPacket, filterText } from '../../extension/views/askFilter.ts';
 import { programTreeItem, type ProgramItem, type ProgramTrace } from '../../extension/views/programsView.ts';
-import { helperArguments } from '../../extension/views/startTrace.ts';
+import { helperArguments } from '../../extension/sessions/startTrace.ts';
 import { statusText } from '../../extension/views/statusBar.ts';
-import { traceSettings } from '../../extension/settings.ts';
+import { traceSettings } from '../../extension/views/settings.ts';
 import { bootMono, events, hello, hooks, join as bytes, names, programs, source } from '../unit/trace/encode.ts';
 
 const stream = bytes(

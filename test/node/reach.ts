@@ -4,7 +4,7 @@ import { deploy, type Deployment } from '../../extension/nodes/deploy.ts';
 import type { NodeConnection, Prompter } from '../../extension/nodes/node.ts';
 import { SshNode, type SshOptions } from '../../extension/nodes/ssh.ts';
 import { HelperProcess } from '../../extension/nodes/helperProcess.ts';
-import { LiveTrace } from '../../extension/trace/live.ts';
+import { LiveTrace } from '../../extension/sessions/liveTrace.ts';
 import { builtHelper } from './tracing.ts';
 import type { TestNode, User } from './vm.ts';
 

@@ -10,7 +10,7 @@ import { check, checkFilter, HelperProcess } from '../../../extension/nodes/help
 import { NodeError, type NodeConnection, type NodeErrorCode } from '../../../extension/nodes/node.ts';
 import { SshNode } from '../../../extension/nodes/ssh.ts';
 import { openTraceFile } from '../../../extension/trace/fileSource.ts';
-import { LiveTrace } from '../../../extension/trace/live.ts';
+import { LiveTrace } from '../../../extension/sessions/liveTrace.ts';
 import { FakePrompter } from '../../unit/nodes/support/FakePrompter.ts';
 import { connect, putHelper, startTrace, type ReachOptions } from '../reach.ts';
 import { withSmallDisk } from '../smallDisk.ts';

@@ -1,6 +1,6 @@
 // Asks and tells through VS Code's own windows what click-through needs to.
 import * as vscode from 'vscode';
-import type { SourceChoice, SourcePrompter } from './openSource.ts';
+import type { SourceChoice, SourcePrompter } from '../source/openSource.ts';
 
 /** The prompter of the user interface. */
 export class WindowSourcePrompter implements SourcePrompter {

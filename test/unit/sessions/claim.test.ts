@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { claim, isClaimed, release } from '../../extension/claim.ts';
+import { claim, isClaimed, release } from '../../../extension/sessions/claim.ts';
 
 let folder: string;
 let recording: string;
@@ -27,7 +27,7 @@ test('it is claimed until it is let go, and once', async () => {
 });
 
 test('another process claims it for as long as it runs, however it ends', async () => {
-  const module = fileURLToPath(new URL('../../extension/claim.ts', import.meta.url));
+  const module = fileURLToPath(new URL('../../../extension/sessions/claim.ts', import.meta.url));
   const script = `require(${JSON.stringify(module)}).claim(${JSON.stringify(recording)}).then(() => console.log('claimed'));
     setInterval(() => {}, 1000);`;
   const other = spawn(process.execPath, ['--require', 'tsx/cjs', '-e', script]);

@@ -6,9 +6,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { HelperProcess } from '../../../extension/nodes/helperProcess.ts';
 import type { NodeConnection } from '../../../extension/nodes/node.ts';
 import { frameType } from '../../../extension/trace/frames.ts';
-import { LiveTrace } from '../../../extension/trace/live.ts';
+import { LiveTrace } from '../../../extension/sessions/liveTrace.ts';
 import { summarize } from '../../../extension/trace/summary.ts';
-import { bootMono, end, hello, hooks, message } from './encode.ts';
+import { bootMono, end, hello, hooks, message } from '../trace/encode.ts';
 
 /** A helper whose output is pushed by the test. */
 class FakeHelper {

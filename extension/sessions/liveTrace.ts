@@ -2,11 +2,11 @@
 import type { HelperProcess } from '../nodes/helperProcess.ts';
 import { NodeError, type NodeConnection } from '../nodes/node.ts';
 import type { TraceStatus } from '../protocol/timeline.ts';
-import { StreamDecoder } from './decoder.ts';
-import { TraceRecorder } from './file.ts';
-import type { End, Progress } from './metadata.ts';
-import type { TraceSource } from './source.ts';
-import { TraceStore } from './store.ts';
+import { StreamDecoder } from '../trace/decoder.ts';
+import { TraceRecorder } from '../trace/file.ts';
+import type { End, Progress } from '../trace/metadata.ts';
+import type { TraceSource } from '../trace/source.ts';
+import { TraceStore } from '../trace/store.ts';
 
 /** Views are told at most this often that the trace grew. */
 const notifyMs = 100;

@@ -7,11 +7,11 @@ import { check, checkFilter, HelperProcess } from '../nodes/helperProcess.ts';
 import { LocalNode } from '../nodes/local.ts';
 import { NodeError, type Node, type NodeConnection, type Prompter } from '../nodes/node.ts';
 import { SshNode } from '../nodes/ssh.ts';
-import { sshConfigFile, type TraceSettings } from '../settings.ts';
-import type { LiveTrace } from '../trace/live.ts';
-import { abortSignal } from './abortSignal.ts';
-import { filterText, type TraceFilter } from './askFilter.ts';
-import { localTarget } from './nodesView.ts';
+import { sshConfigFile, type TraceSettings } from '../views/settings.ts';
+import type { LiveTrace } from './liveTrace.ts';
+import { abortSignal } from '../views/abortSignal.ts';
+import { filterText, type TraceFilter } from '../views/askFilter.ts';
+import { localTarget } from '../views/nodesView.ts';
 
 /** What starting needs from its surroundings. */
 export interface StartContext {

@@ -4,9 +4,9 @@ import { posix } from 'node:path';
 import * as vscode from 'vscode';
 import type { Program, SourceLine } from '../trace/programMessages.ts';
 import { programName } from '../trace/programText.ts';
-import type { OpenOptions, SourcePrompter } from './openSource.ts';
-import { listProgram, programPlace, type ProgramPlace } from './programListing.ts';
-import { likeliest, mapPath, nameGlob } from './programPath.ts';
+import type { OpenOptions, SourcePrompter } from '../source/openSource.ts';
+import { listProgram, programPlace, type ProgramPlace } from '../source/programListing.ts';
+import { likeliest, mapPath, nameGlob } from '../source/programPath.ts';
 
 /** Scheme of the documents that are made here. */
 export const programScheme = 'packet-trail-program';

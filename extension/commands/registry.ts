@@ -1,6 +1,6 @@
 // The commands as data: what each runs, and why it can't run now, so that a command never does nothing in silence.
 import * as vscode from 'vscode';
-import { NodeError } from './nodes/node.ts';
+import { NodeError } from '../nodes/node.ts';
 
 /** A command of the extension. */
 export interface Command {

@@ -1,13 +1,13 @@
 // What the commands about BPF programs do. They are run from the rows of the BPF Programs view.
 import * as vscode from 'vscode';
-import type { Command } from './commands.ts';
-import { originOf, type ProgramSources } from './source/programSource.ts';
-import type { Program } from './trace/programMessages.ts';
-import { hitsFilter } from './trace/programTree.ts';
-import type { ProgramItem, ProgramTrace } from './views/programsView.ts';
-import type { TimelineHost } from './views/timelineHost.ts';
-import type { TimelinePanels } from './views/timelinePanels.ts';
-import type { TraceEditor } from './views/traceEditor.ts';
+import type { Command } from './registry.ts';
+import { originOf, type ProgramSources } from '../views/programSources.ts';
+import type { Program } from '../trace/programMessages.ts';
+import { hitsFilter } from '../trace/programTree.ts';
+import type { ProgramItem, ProgramTrace } from '../views/programsView.ts';
+import type { TimelineHost } from '../views/timelineHost.ts';
+import type { TimelinePanels } from '../views/timelinePanels.ts';
+import type { TraceEditor } from '../views/traceEditor.ts';
 
 /** What the commands work on. */
 export interface ProgramCommandContext {

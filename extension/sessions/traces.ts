@@ -4,7 +4,7 @@ import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { claim, isClaimed, release } from './claim.ts';
-import type { TraceSource } from './trace/source.ts';
+import type { TraceSource } from '../trace/source.ts';
 
 /** A trace that was started in this window. It lives until it is discarded or the window closes. */
 export interface OpenTrace {

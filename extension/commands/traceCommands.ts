@@ -1,21 +1,21 @@
 // What the commands about nodes and traces do.
 import { basename } from 'node:path';
 import * as vscode from 'vscode';
-import { showFailure, type Command } from './commands.ts';
-import { traceSettings } from './settings.ts';
-import type { OpenOptions, SourceOpener } from './source/openSource.ts';
-import { originOf, type ProgramSources } from './source/programSource.ts';
-import type { State } from './state.ts';
-import { LiveTrace } from './trace/live.ts';
-import type { Hook } from './trace/metadata.ts';
-import type { TraceSource } from './trace/source.ts';
-import { kernelOf } from './trace/summary.ts';
-import { isLive, type OpenTrace, type Traces } from './traces.ts';
-import { askFilter, everyPacket, filterText, type TraceFilter } from './views/askFilter.ts';
-import { showCheck } from './views/checkView.ts';
-import { showHooks } from './views/hooksView.ts';
-import type { NodeItem, NodesView } from './views/nodesView.ts';
-import { askTarget, pickNode } from './views/pickNode.ts';
+import { showFailure, type Command } from './registry.ts';
+import { traceSettings } from '../views/settings.ts';
+import type { OpenOptions, SourceOpener } from '../source/openSource.ts';
+import { originOf, type ProgramSources } from '../views/programSources.ts';
+import type { State } from '../sessions/state.ts';
+import { LiveTrace } from '../sessions/liveTrace.ts';
+import type { Hook } from '../trace/metadata.ts';
+import type { TraceSource } from '../trace/source.ts';
+import { kernelOf } from '../trace/summary.ts';
+import { isLive, type OpenTrace, type Traces } from '../sessions/traces.ts';
+import { askFilter, everyPacket, filterText, type TraceFilter } from '../views/askFilter.ts';
+import { showCheck } from '../views/checkView.ts';
+import { showHooks } from '../views/hooksView.ts';
+import type { NodeItem, NodesView } from '../views/nodesView.ts';
+import { askTarget, pickNode } from '../views/pickNode.ts';
 import {
   BadFilter,
   checkFilterHere,
@@ -23,10 +23,10 @@ import {
   startTrace,
   type StartContext,
   type StartRequest,
-} from './views/startTrace.ts';
-import type { TimelineActions } from './views/timelineHost.ts';
-import type { TimelinePanels } from './views/timelinePanels.ts';
-import type { TraceItem } from './views/tracesView.ts';
+} from '../sessions/startTrace.ts';
+import type { TimelineActions } from '../views/timelineHost.ts';
+import type { TimelinePanels } from '../views/timelinePanels.ts';
+import type { TraceItem } from '../views/tracesView.ts';
 
 /** What the commands work on. */
 export interface CommandContext {
