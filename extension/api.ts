@@ -1,7 +1,6 @@
 // What other extensions, and tests, may ask of Packet Trail. Versioned: a field is never taken away within a version.
 import type * as vscode from 'vscode';
-import { programTree, type ProgramRow } from './trace/programTree.ts';
-import { summarize } from './trace/summary.ts';
+import type { ProgramRow } from './trace/programTree.ts';
 import type { TraceSource } from './trace/source.ts';
 import type { TraceSummary, TrailRow } from './protocol/timeline.ts';
 import type { Traces } from './sessions/traces.ts';
@@ -9,11 +8,11 @@ import type { TraceEditor } from './views/traceEditor.ts';
 
 /** A trace as others see it: to look at only. */
 export interface ApiTrace {
-  summary(): TraceSummary;
+  summary(): Promise<TraceSummary>;
   /** The hops of the packet with this index, in order of time. */
-  trail(lane: number): readonly TrailRow[];
+  trail(lane: number): Promise<readonly TrailRow[]>;
   /** The BPF programs of the node as the view "BPF Programs" shows them. */
-  programs(): readonly ProgramRow[];
+  programs(): Promise<readonly ProgramRow[]>;
 }
 
 /** The exports of the extension. */
@@ -37,10 +36,10 @@ export function packetTrailApi(traces: Traces, editor: TraceEditor): PacketTrail
   };
 }
 
-function apiTrace(source: TraceSource): ApiTrace {
+function apiTrace({ queries }: TraceSource): ApiTrace {
   return {
-    summary: () => summarize(source),
-    trail: (lane) => source.store.trail(lane, 0, Number.MAX_SAFE_INTEGER).rows,
-    programs: () => programTree(source.store),
+    summary: () => queries.summary(),
+    trail: async (lane) => (await queries.trail({ lane, offset: 0, count: Number.MAX_SAFE_INTEGER })).rows,
+    programs: () => queries.programTree(),
   };
 }

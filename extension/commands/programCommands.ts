@@ -2,8 +2,7 @@
 import * as vscode from 'vscode';
 import type { Command } from './registry.ts';
 import { originOf, type ProgramSources } from '../views/programSources.ts';
-import type { Program } from '../trace/programMessages.ts';
-import { hitsFilter } from '../trace/programTree.ts';
+import type { ProgramWithLines } from '../trace/queries.ts';
 import type { ProgramItem, ProgramTrace } from '../views/programsView.ts';
 import type { TimelineHost } from '../views/timelineHost.ts';
 import type { TimelinePanels } from '../views/timelinePanels.ts';
@@ -28,8 +27,7 @@ export function programCommands(at: ProgramCommandContext): readonly Command[] {
     {
       id: 'openProgramSource',
       run: async (argument) => {
-        const { of, program } = pickedProgram(argument);
-        const lines = of.source.store.programs.source(program.id);
+        const { of, program, lines } = await pickedProgram(argument);
         const message = await at.sources.open(program, lines, originOf(of.source), { beside: false });
         if (!message.startsWith('Opened')) void vscode.window.showInformationMessage(message);
       },
@@ -38,7 +36,7 @@ export function programCommands(at: ProgramCommandContext): readonly Command[] {
       id: 'showProgramPackets',
       run: async (argument) => {
         const item = picked(argument);
-        const filter = item.kind === 'row' ? hitsFilter(item.of.source.store, item.row) : '';
+        const filter = item.kind === 'row' ? await item.of.source.queries.hitsFilter(item.row) : '';
         const host = await timeline(item.of);
         if (filter !== '') host?.find(filter);
       },
@@ -46,7 +44,7 @@ export function programCommands(at: ProgramCommandContext): readonly Command[] {
     {
       id: 'showProgramLog',
       run: async (argument) => {
-        const { of, program } = pickedProgram(argument);
+        const { of, program } = await pickedProgram(argument);
         await at.sources.showLog(program, originOf(of.source));
       },
     },
@@ -59,9 +57,9 @@ function picked(argument: unknown): ProgramItem {
   return item as ProgramItem;
 }
 
-function pickedProgram(argument: unknown): { readonly of: ProgramTrace; readonly program: Program } {
+async function pickedProgram(argument: unknown): Promise<ProgramWithLines & { readonly of: ProgramTrace }> {
   const item = picked(argument);
-  const program = item.kind === 'row' ? item.of.source.store.programs.get(item.row.program) : undefined;
-  if (program === undefined) throw new Error(noRow);
-  return { of: item.of, program };
+  const found = item.kind === 'row' ? await item.of.source.queries.program(item.row.program) : undefined;
+  if (found === undefined) throw new Error(noRow);
+  return { of: item.of, ...found };
 }

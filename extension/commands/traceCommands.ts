@@ -8,9 +8,8 @@ import { originOf, type ProgramSources } from '../views/programSources.ts';
 import type { State } from '../sessions/state.ts';
 import { LiveTrace } from '../sessions/liveTrace.ts';
 import type { Hook } from '../trace/metadata.ts';
-import type { TraceSource } from '../trace/source.ts';
-import { kernelOf } from '../trace/summary.ts';
-import { isLive, type OpenTrace, type Traces } from '../sessions/traces.ts';
+import { isLive, type TraceSource } from '../trace/source.ts';
+import type { OpenTrace, Traces } from '../sessions/traces.ts';
 import { askFilter, everyPacket, filterText, type TraceFilter } from '../views/askFilter.ts';
 import { showCheck } from '../views/checkView.ts';
 import { showHooks } from '../views/hooksView.ts';
@@ -63,13 +62,12 @@ export function traceCommands(at: CommandContext): TraceCommands {
       : 'This needs a trusted workspace. Workspaces: Manage Workspace Trust decides.';
 
   const openHook = async (source: TraceSource, hook: Hook, options: OpenOptions): Promise<string> => {
-    const { store } = source;
-    const program = store.programs.ofHook(hook);
-    if (program === undefined) return await at.source.openHook(hook, kernelOf(store), options);
-    return await at.programSources.open(program, store.programs.source(program.id), originOf(source), options);
+    const found = await source.queries.programOf(hook);
+    if (found === undefined) return await at.source.openHook(hook, await source.queries.kernel(), options);
+    return await at.programSources.open(found.program, found.lines, originOf(source), options);
   };
   const openSource = async (source: TraceSource, event: number, beside: boolean): Promise<string> => {
-    const hook = source.store.hookOf(event);
+    const hook = await source.queries.hookOf(event);
     if (!hook) return 'The trace does not say which function this event belongs to.';
     return await openHook(source, hook, { beside, preview: true });
   };

@@ -7,6 +7,7 @@ import { TraceRecorder } from '../trace/file.ts';
 import type { End, Progress } from '../trace/metadata.ts';
 import type { TraceSource } from '../trace/source.ts';
 import { TraceStore } from '../trace/store.ts';
+import { StoreQueries } from '../trace/storeQueries.ts';
 
 /** Views are told at most this often that the trace grew. */
 const notifyMs = 100;
@@ -30,6 +31,7 @@ export interface LiveParts {
 /** A trace that a node is sending. */
 export class LiveTrace implements TraceSource {
   readonly store = new TraceStore();
+  readonly queries = new StoreQueries(this);
   /** Resolves when the first hooks are attached; rejects with a NodeError when the trace ends before. */
   readonly started: Promise<void>;
   /** Resolves when the trace is over: undefined when it ended as asked, else what a person should read. */

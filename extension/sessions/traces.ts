@@ -4,7 +4,7 @@ import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { claim, isClaimed, release } from './claim.ts';
-import type { TraceSource } from '../trace/source.ts';
+import { isLive, type TraceSource } from '../trace/source.ts';
 
 /** A trace that was started in this window. It lives until it is discarded or the window closes. */
 export interface OpenTrace {
@@ -173,9 +173,4 @@ export class Traces implements vscode.Disposable {
 /** The file beside a recording that says that it is whole elsewhere. */
 function savedMark(recording: string): string {
   return `${recording}.saved`;
-}
-
-/** Whether the node still sends. */
-export function isLive(source: TraceSource): boolean {
-  return source.status === 'starting' || source.status === 'live' || source.status === 'paused';
 }

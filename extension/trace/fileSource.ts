@@ -4,10 +4,12 @@ import { FormatError } from './error.ts';
 import { openBytes, readTrace, type Damage, type ReadResult } from './reader.ts';
 import type { TraceSource } from './source.ts';
 import type { TraceStore } from './store.ts';
+import { StoreQueries } from './storeQueries.ts';
 
 /** A trace that was read from a file; it doesn't change any more. */
 export class FileSource implements TraceSource {
   readonly store: TraceStore;
+  readonly queries = new StoreQueries(this);
   readonly title: string;
   readonly node: string;
   readonly filter: string;

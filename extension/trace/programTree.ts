@@ -28,13 +28,25 @@ export interface ProgramRow {
   readonly count: number;
   /** A verdict that drops the packet. */
   readonly drops: boolean;
+  /** A program whose source file is known, or lines of it. */
+  readonly hasSource: boolean;
   readonly children: readonly ProgramRow[];
 }
 
 type Named = { readonly key: string; readonly label: string } & Partial<ProgramRow>;
 
+const blank = {
+  description: '',
+  program: 0,
+  state: 'hooked',
+  count: 0,
+  drops: false,
+  hasSource: false,
+  children: [],
+} as const;
+
 function row(kind: ProgramRow['kind'], fields: Named): ProgramRow {
-  return { kind, description: '', program: 0, state: 'hooked', count: 0, drops: false, children: [], ...fields };
+  return { kind, ...blank, ...fields };
 }
 
 /** Order of the places in an interface: as a packet meets them. */
@@ -257,6 +269,7 @@ class Builder {
       description: this.#description(placed),
       program: id,
       state,
+      hasSource: program.file !== '' || this.data.programs.source(id).length > 0,
       children: [
         ...tally.rows(key, program),
         // Programs of this type can't be replaced in turn: the kernel refuses it, and a hostile trace ends here.

@@ -1,13 +1,13 @@
 // The one place that turns a trace into what is shown around its lanes: titles, counts, status.
 import type { TraceSummary } from '../protocol/timeline.ts';
-import type { TraceSource } from './source.ts';
+import type { TraceAbout } from './source.ts';
 import type { TraceData } from './traceData.ts';
 
 /** Hooks that were shed and that are named before the rest is only counted. */
 const namedHooks = 5;
 
 /** A snapshot of the trace. O(1), O(hooks) once some were shed. */
-export function summarize(source: TraceSource): TraceSummary {
+export function summarize(source: TraceAbout & { readonly store: TraceData }): TraceSummary {
   const { store } = source;
   const { hello } = store;
   return {
@@ -32,13 +32,4 @@ export function summarize(source: TraceSource): TraceSummary {
     durationNs: store.durationNs,
     startMs: store.startMs,
   };
-}
-
-/** The kernel that was traced, as uname says it; empty strings while it isn't known. */
-export function kernelOf({ hello }: TraceData): {
-  readonly release: string;
-  readonly machine: string;
-  readonly version: string;
-} {
-  return { release: hello?.release ?? '', machine: hello?.machine ?? '', version: hello?.kernelVersion ?? '' };
 }

@@ -5,19 +5,17 @@ import type { TraceSource } from '../trace/source.ts';
 
 /** Shows the list; it can be searched by function, module and reason. `open` opens the source of the hook that is picked. */
 export async function showHooks(source: TraceSource, open: (hook: Hook) => Promise<unknown>): Promise<void> {
-  const { store } = source;
-  const skipped = store.hooks.statuses().filter(({ state }) => state !== 'attached');
-  const attached = [...store.hooks.all()];
+  const { table, unattached } = await source.queries.hooks();
   const picks = [
-    ...(skipped.length ? [separator(`not attached: ${skipped.length}`)] : []),
-    ...skipped.map(({ function: name, id, module, reason, state }) => ({
-      label: `$(circle-slash) ${name || store.hooks.name(id)}`,
+    ...(unattached.length ? [separator(`not attached: ${unattached.length}`)] : []),
+    ...unattached.map(({ function: name, module, reason, state, hook }) => ({
+      label: `$(circle-slash) ${name}`,
       description: [module, state].filter(Boolean).join(', '),
       detail: state === 'shed' && reason === '' ? 'detached to keep within the overhead budget' : reason,
-      hook: store.hooks.get(id),
+      hook,
     })),
-    separator(`in the hook table: ${attached.length}`),
-    ...attached.map((hook) => ({
+    separator(`in the hook table: ${table.length}`),
+    ...table.map((hook) => ({
       label: `$(pass) ${hook.function}`,
       description: [hook.module, hook.kind].filter(Boolean).join(', '),
       detail: hook.prototype,

@@ -1,9 +1,9 @@
 // The BPF Programs view: for each trace that is open the programs of its node, where they are attached, and what they returned.
 import * as vscode from 'vscode';
+import type { OpenTrace, Traces } from '../sessions/traces.ts';
+import type { ProgramRow } from '../trace/programTree.ts';
+import { isLive, type TraceSource } from '../trace/source.ts';
 import { originOf } from './programSources.ts';
-import { programTree, type ProgramRow } from '../trace/programTree.ts';
-import type { TraceSource } from '../trace/source.ts';
-import { isLive, type OpenTrace, type Traces } from '../sessions/traces.ts';
 import type { TraceEditor } from './traceEditor.ts';
 
 /** A trace that has programs: one of this window, or a file. */
@@ -17,7 +17,8 @@ export interface ProgramTrace {
 
 /** A row of the view. */
 export type ProgramItem =
-  | { readonly kind: 'trace'; readonly of: ProgramTrace }
+  /** `programs`: how many the trace knows. */
+  | { readonly kind: 'trace'; readonly of: ProgramTrace; readonly programs: number }
   | { readonly kind: 'row'; readonly of: ProgramTrace; readonly row: ProgramRow };
 
 /** How often the view follows a trace that runs. */
@@ -51,22 +52,27 @@ export class ProgramsView implements vscode.TreeDataProvider<ProgramItem>, vscod
     if (this.timer !== undefined || !this.view.visible) return;
     this.timer = setTimeout(() => {
       this.timer = undefined;
-      const now = this.fingerprint();
-      if (now === this.shown) return;
-      this.shown = now;
-      this.changed.fire(undefined);
+      this.refresh().catch(() => undefined); // A trace that can't answer has nothing new to show.
     }, refreshMs);
   }
 
-  /** Changes when what the tree says does. */
-  private fingerprint(): string {
-    return this.all()
-      .map(({ source }) => {
-        const { programs, verdictCounts, names } = source.store;
-        const parts = [programs.generation, verdictCounts.total, names.generation, source.status, source.filter];
-        return `${originOf(source).trace} ${parts.join(' ')}`;
-      })
-      .join('\n');
+  private async refresh(): Promise<void> {
+    const { version } = await this.traceRows();
+    if (version === this.shown) return;
+    this.shown = version;
+    this.changed.fire(undefined);
+  }
+
+  /** The rows of the traces; `version` changes when what the tree says does. */
+  private async traceRows(): Promise<{ readonly rows: ProgramItem[]; readonly version: string }> {
+    const asked = this.all().map(async (of) => ({ of, ...(await of.source.queries.programs()) }));
+    const traces = await Promise.all(asked);
+    return {
+      rows: traces.map(({ of, count }) => ({ kind: 'trace', of, programs: count })),
+      version: traces
+        .map(({ of: { source }, version }) => [originOf(source).trace, version, source.status, source.filter].join(' '))
+        .join('\n'),
+    };
   }
 
   private all(): readonly ProgramTrace[] {
@@ -80,13 +86,14 @@ export class ProgramsView implements vscode.TreeDataProvider<ProgramItem>, vscod
     return programTreeItem(item);
   }
 
-  getChildren(item?: ProgramItem): ProgramItem[] {
+  async getChildren(item?: ProgramItem): Promise<ProgramItem[]> {
     if (item === undefined) {
-      this.shown = this.fingerprint();
-      return this.all().map((of) => ({ kind: 'trace', of }));
+      const { rows, version } = await this.traceRows();
+      this.shown = version;
+      return rows;
     }
     const { of } = item;
-    const rows = item.kind === 'trace' ? programTree(of.source.store) : item.row.children;
+    const rows = item.kind === 'trace' ? await of.source.queries.programTree() : item.row.children;
     return rows.map((row) => ({ kind: 'row', of, row }));
   }
 
@@ -98,11 +105,10 @@ export class ProgramsView implements vscode.TreeDataProvider<ProgramItem>, vscod
 
 /** What VS Code shows for a row, its menus and its words for a screen reader included. */
 export function programTreeItem(item: ProgramItem): vscode.TreeItem {
-  return item.kind === 'trace' ? traceItem(item.of) : rowItem(item.of.source, item.row);
+  return item.kind === 'trace' ? traceItem(item.of, item.programs) : rowItem(item.of.source, item.row);
 }
 
-function traceItem({ source, uri }: ProgramTrace): vscode.TreeItem {
-  const { size } = source.store.programs;
+function traceItem({ source, uri }: ProgramTrace, size: number): vscode.TreeItem {
   const { Expanded, None } = vscode.TreeItemCollapsibleState;
   const item = new vscode.TreeItem(source.node, size > 0 ? Expanded : None);
   const what = uri === undefined ? source.filter || 'every packet' : source.title;
@@ -128,7 +134,7 @@ function rowItem(source: TraceSource, row: ProgramRow): vscode.TreeItem {
   item.id = `row ${originOf(source).trace} ${row.key}`;
   item.description = description;
   item.iconPath = rowIcon(row);
-  item.contextValue = contextOf(source, row);
+  item.contextValue = contextOf(row);
   item.tooltip = [label, description].filter((part) => part !== '').join('\n');
   item.accessibilityInformation = { label: spoken(row) };
   return item;
@@ -168,10 +174,8 @@ function rowIcon({ kind, label, state, drops, key }: ProgramRow): vscode.ThemeIc
 }
 
 /** What the menus go by: "program hooked source log". */
-function contextOf({ store }: TraceSource, { kind, program, state }: ProgramRow): string {
+function contextOf({ kind, state, hasSource }: ProgramRow): string {
   if (kind !== 'program') return `programs.${kind}`;
-  const known = store.programs.get(program);
-  const source = known !== undefined && (known.file !== '' || store.programs.source(program).length > 0);
   const log = state === 'reported' || state === 'unknown';
-  return `programs.program.${state}${source ? '.source' : ''}${log ? '.log' : ''}`;
+  return `programs.program.${state}${hasSource ? '.source' : ''}${log ? '.log' : ''}`;
 }

@@ -63,17 +63,17 @@ export class StatusBar implements vscode.Disposable {
     this.item.command = 'packetTrail.showTrace';
   }
 
-  show(summary: TraceSummary | undefined): void {
-    if (!summary) {
-      this.item.hide();
-      return;
-    }
+  show(summary: TraceSummary): void {
     const { text, tooltip, warn } = statusText(summary);
     this.item.text = text;
     this.item.tooltip = tooltip;
     this.item.accessibilityInformation = { label: tooltip };
     this.item.backgroundColor = warn ? new vscode.ThemeColor('statusBarItem.warningBackground') : undefined;
     this.item.show();
+  }
+
+  hide(): void {
+    this.item.hide();
   }
 
   dispose(): void {

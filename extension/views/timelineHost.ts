@@ -1,9 +1,9 @@
-// Answers one timeline webview out of a trace's store, and tells it when the trace grew.
+// Answers one timeline webview by asking its trace, and tells it when the trace grew.
 import * as vscode from 'vscode';
-import type { NoticeMessage, TimelineRequests } from '../protocol/timeline.ts';
+import type { NoticeMessage } from '../protocol/timeline.ts';
 import { serve, type Handlers } from '../protocol/serve.ts';
+import type { TraceQueries } from '../trace/queries.ts';
 import type { TraceSource } from '../trace/source.ts';
-import { summarize } from '../trace/summary.ts';
 
 /** What the timeline asks of the extension beyond the trace itself. */
 export interface TimelineActions {
@@ -19,27 +19,30 @@ export class TimelineHost implements vscode.Disposable {
   private readonly disposables: { dispose(): void }[] = [];
   /** A text filter that the webview hasn't taken yet: what is sent to a webview that is being made is lost. */
   private wanted: string | undefined;
+  private disposed = false;
 
   constructor(
     private readonly webview: vscode.Webview,
     source: TraceSource,
     actions: TimelineActions,
   ) {
-    const { store } = source;
-    const gaps = (): TimelineRequests['gaps'][1] => ({ gaps: store.gapMarks() });
+    const { queries } = source;
     const handlers: Handlers = {
-      ready: () => ({ summary: summarize(source), ...gaps(), filter: this.wanted }),
-      lanes: ({ filter, offset, count }) => {
-        if (filter === this.wanted) this.wanted = undefined;
-        return store.lanes(filter, offset, count);
+      ready: async () => {
+        const [summary, { gaps }] = await Promise.all([queries.summary(), queries.gaps({})]);
+        return { summary, gaps, filter: this.wanted };
       },
-      page: ({ lanes, fromNs, toNs, buckets }) => ({ data: store.page(lanes, fromNs, toNs, buckets) }),
-      trail: ({ lane, offset, count }) => store.trail(lane, offset, count),
-      event: ({ event }) => store.detail(event),
-      hops: ({ events }) => ({ hops: store.hops(events) }),
-      locate: ({ event, filter }) => store.locate(event, filter),
-      overview: ({ buckets }) => store.overview(buckets),
-      gaps,
+      lanes: (question) => {
+        if (question.filter === this.wanted) this.wanted = undefined;
+        return queries.lanes(question);
+      },
+      page: (question) => queries.page(question),
+      trail: (question) => queries.trail(question),
+      event: (question) => queries.event(question),
+      hops: (question) => queries.hops(question),
+      locate: (question) => queries.locate(question),
+      overview: (question) => queries.overview(question),
+      gaps: (question) => queries.gaps(question),
       openSource: async ({ event, beside }) => ({ message: await actions.openSource(source, event, beside) }),
       capture: async ({ expression }) => ({ problem: await actions.capture(source, expression) }),
       stop: async () => {
@@ -58,13 +61,8 @@ export class TimelineHost implements vscode.Disposable {
     const answer = serve(handlers, (message) => this.post(message));
     this.disposables.push(
       webview.onDidReceiveMessage((message: unknown) => answer(message)),
-      source.onChange(() => this.notify({ type: 'notice', name: 'summary', argument: summarize(source) })),
+      source.onChange(() => this.tellSummary(queries)),
     );
-  }
-
-  /** Selects an event in the timeline. */
-  reveal(lane: number, event: number): void {
-    this.notify({ type: 'notice', name: 'reveal', argument: { lane, event } });
   }
 
   /** Shows only the packets that match a text filter (query.ts). */
@@ -73,16 +71,25 @@ export class TimelineHost implements vscode.Disposable {
     this.notify({ type: 'notice', name: 'find', argument: { filter } });
   }
 
+  private tellSummary(queries: TraceQueries): void {
+    queries.summary().then(
+      (argument) => this.notify({ type: 'notice', name: 'summary', argument }),
+      () => undefined, // Whatever keeps the trace from answering is told to the next request.
+    );
+  }
+
   private notify(message: NoticeMessage): void {
     this.post(message);
   }
 
   private post(message: unknown): void {
+    if (this.disposed) return;
     // A hidden webview drops messages; it asks anew with `ready` when it is shown, so nothing is resent.
     void this.webview.postMessage(message);
   }
 
   dispose(): void {
+    this.disposed = true;
     for (const disposable of this.disposables.splice(0)) disposable.dispose();
   }
 }

@@ -1,7 +1,7 @@
 // Keeps what the window shows of the traces true: context keys that enable commands, and the status bar item.
 import * as vscode from 'vscode';
-import { summarize } from '../trace/summary.ts';
-import { isLive, type Traces } from '../sessions/traces.ts';
+import type { Traces } from '../sessions/traces.ts';
+import { isLive, type TraceSource } from '../trace/source.ts';
 import { StatusBar } from './statusBar.ts';
 
 /** Follows the traces until it is disposed. */
@@ -9,6 +9,8 @@ export class TraceContext implements vscode.Disposable {
   private readonly statusBar = new StatusBar();
   private readonly keys = new Map<string, boolean>();
   private readonly listener: vscode.Disposable;
+  /** The trace of the status bar item. */
+  private shown: TraceSource | undefined;
 
   constructor(private readonly traces: Traces) {
     this.listener = traces.onDidChange(() => this.update());
@@ -23,7 +25,19 @@ export class TraceContext implements vscode.Disposable {
     this.set('packetTrail.hasTrace', all.length > 0);
     // What runs matters more than what is looked at.
     const shown = current && isLive(current.source) ? current : (live.at(-1) ?? current);
-    this.statusBar.show(shown ? summarize(shown.source) : undefined);
+    this.showStatus(shown?.source);
+  }
+
+  private showStatus(source: TraceSource | undefined): void {
+    this.shown = source;
+    if (source === undefined) this.statusBar.hide();
+    source?.queries.summary().then(
+      (summary) => {
+        // Another trace may have taken its place, or none, since it was asked.
+        if (this.shown === source) this.statusBar.show(summary);
+      },
+      () => this.statusBar.hide(),
+    );
   }
 
   private set(key: string, value: boolean): void {
@@ -33,6 +47,7 @@ export class TraceContext implements vscode.Disposable {
   }
 
   dispose(): void {
+    this.shown = undefined;
     this.listener.dispose();
     this.statusBar.dispose();
   }

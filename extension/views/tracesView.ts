@@ -1,7 +1,8 @@
 // The Traces view: running traces, recordings that are not saved yet, and trace files in the workspace.
 import { basename, dirname } from 'node:path';
 import * as vscode from 'vscode';
-import { isLive, type OpenTrace, type Recording, type Traces } from '../sessions/traces.ts';
+import type { OpenTrace, Recording, Traces } from '../sessions/traces.ts';
+import { isLive } from '../trace/source.ts';
 
 type Group = 'Running' | 'Unsaved' | 'Saved';
 /** A row of the view. */

@@ -12,8 +12,10 @@ import { TraceRecorder } from '../../extension/trace/file.ts';
 import { FrameSplitter } from '../../extension/trace/frames.ts';
 import type { Program } from '../../extension/trace/programMessages.ts';
 import { programTree, type ProgramRow } from '../../extension/trace/programTree.ts';
-import type { TraceSource } from '../../extension/trace/source.ts';
+import type { TraceQueries } from '../../extension/trace/queries.ts';
+import type { TraceAbout, TraceSource } from '../../extension/trace/source.ts';
 import { TraceStore } from '../../extension/trace/store.ts';
+import { StoreQueries } from '../../extension/trace/storeQueries.ts';
 import type { TraceSummary } from '../../extension/protocol/timeline.ts';
 import { everyPacket, filterText } from '../../extension/views/askFilter.ts';
 import { programTreeItem, type ProgramItem, type ProgramTrace } from '../../extension/views/programsView.ts';
@@ -56,8 +58,17 @@ function decoded(): TraceStore {
 
 suite('BPF programs', () => {
   const store = decoded();
+  const about: TraceAbout = {
+    node: 'demo',
+    filter: '',
+    expression: '',
+    status: 'file',
+    title: 'a.pkttrail',
+    message: '',
+  };
+  const queries: TraceQueries = new StoreQueries({ ...about, store });
   const trace: ProgramTrace = {
-    source: { store, node: 'demo', filter: '', status: 'file', title: 'a.pkttrail' } as TraceSource,
+    source: { ...about, queries } as TraceSource,
     trace: undefined,
     uri: vscode.Uri.file('/a.pkttrail'),
   };
@@ -176,7 +187,7 @@ suite('BPF programs', () => {
     assert.equal(verdict.accessibilityInformation?.label, 'Verdict TC_ACT_SHOT, drops the packet, once');
     assert.equal((verdict.iconPath as vscode.ThemeIcon).id, 'error');
     assert.equal(item('program', 'broken').contextValue, 'programs.program.reported.log');
-    assert.equal(programTreeItem({ kind: 'trace', of: trace }).description, 'a.pkttrail, 2 programs');
+    assert.equal(programTreeItem({ kind: 'trace', of: trace, programs: 2 }).description, 'a.pkttrail, 2 programs');
     const ids = rows(programTree(store)).map((each) => programTreeItem({ kind: 'row', of: trace, row: each }).id);
     assert.equal(new Set(ids).size, ids.length);
   });
@@ -207,7 +218,9 @@ suite('BPF programs', () => {
     const uri = vscode.Uri.file(file);
     await vscode.commands.executeCommand('vscode.open', uri);
     await vscode.commands.executeCommand('packetTrail.programs.focus');
-    const labels = rows(api.file(uri)?.programs() ?? []).map(({ label, description }) => `${label}: ${description}`);
+    const labels = rows((await api.file(uri)?.programs()) ?? []).map(
+      ({ label, description }) => `${label}: ${description}`,
+    );
     assert.deepEqual(labels, [
       'eth0: netns web',
       'tc ingress: ',

@@ -14,6 +14,7 @@ import type { NoticeMessage, TraceStatus } from '../../../extension/protocol/tim
 import { StreamDecoder } from '../../../extension/trace/decoder.ts';
 import type { TraceSource } from '../../../extension/trace/source.ts';
 import { TraceStore } from '../../../extension/trace/store.ts';
+import { StoreQueries } from '../../../extension/trace/storeQueries.ts';
 import { summarize } from '../../../extension/trace/summary.ts';
 import type { TimelineInspection } from '../../../webview/inspection.ts';
 import { batch, preamble, type Event } from './traffic.ts';
@@ -29,6 +30,7 @@ interface Theme {
 /** A trace without a node behind it: events are put into the store by the test. */
 export class FakeSource implements TraceSource {
   readonly store = new TraceStore();
+  readonly queries = new StoreQueries(this);
   title = 'demo';
   node = 'demo';
   expression = 'icmp or tcp port 8080';
