@@ -1,5 +1,6 @@
 // The commands as data: what each runs, and why it can't run now, so that a command never does nothing in silence.
 import * as vscode from 'vscode';
+import { reasonOf } from '../protocol/reason.ts';
 import { NodeError } from '../nodes/node.ts';
 
 /** A command of the extension. */
@@ -44,10 +45,10 @@ export function showFailure(error: unknown, log: vscode.LogOutputChannel): void 
 }
 
 /** What a person reads of a failure. */
-export function failureText(error: unknown): string {
+function failureText(error: unknown): string {
   if (error instanceof NodeError) {
     const place = error.message.includes(error.node) ? '' : ` (node ${error.node})`;
     return `${error.message}${place} ${error.mend}`.trim();
   }
-  return error instanceof Error ? error.message : String(error);
+  return reasonOf(error);
 }

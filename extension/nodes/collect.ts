@@ -1,9 +1,10 @@
-// Runs a command to its end and gathers what it wrote, within bounds. Shared by every kind of node.
+// What a command writes: chunk by chunk, or gathered within bounds once it has ended. Shared by every kind of node.
+import type { Readable } from 'node:stream';
 import { cancelled } from './cancel.ts';
 import { NodeError, type CommandResult, type RunningCommand } from './node.ts';
 
 /** The most that {@link collect} keeps of each stream, in bytes. */
-export const MAX_OUTPUT = 1 << 20;
+const MAX_OUTPUT = 1 << 20;
 
 /**
  * Feeds `stdin` to the command, closes it and waits for the end.
@@ -59,4 +60,9 @@ export async function collect(
   } finally {
     signal?.removeEventListener('abort', onAbort);
   }
+}
+
+/** A stream's chunks; leaving the loop early leaves the stream open. */
+export function chunks(stream: Readable): AsyncIterable<Uint8Array> {
+  return { [Symbol.asyncIterator]: () => stream.iterator({ destroyOnReturn: false }) };
 }

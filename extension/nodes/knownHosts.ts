@@ -2,6 +2,8 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { chmod, mkdir, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { reasonOf } from '../protocol/reason.ts';
+import { globMatch } from '../glob.ts';
 
 /** A line of a known_hosts file, for messages. */
 export interface KnownHostsPlace {
@@ -127,13 +129,6 @@ export class KnownHosts {
     const types = found(name);
     return [...new Set(types.length > 0 ? types : found(bare))];
   }
-
-  /** Whether a `@cert-authority` line speaks for the host; such lines are not used because certificates are not supported. */
-  certAuthorityFor(host: string, port: number): KnownHostsPlace | undefined {
-    const name = knownHostsName(host, port);
-    const entry = this.#entries.find(({ marker, ...rest }) => marker === '@cert-authority' && matches(rest, name));
-    return entry && place(entry);
-  }
 }
 
 /**
@@ -199,32 +194,10 @@ function matches(entry: Pick<Entry, 'hosts'>, name: string): boolean {
   let found = false;
   for (const pattern of entry.hosts.toLowerCase().split(',')) {
     if (pattern.startsWith('!')) {
-      if (wildcard(pattern.slice(1), name)) return false;
-    } else if (wildcard(pattern, name)) found = true;
+      if (globMatch(pattern.slice(1), name)) return false;
+    } else if (globMatch(pattern, name)) found = true;
   }
   return found;
-}
-
-/** Shell-like match with `*` and `?` only, in time proportional to pattern × name. */
-export function wildcard(pattern: string, name: string): boolean {
-  let p = 0;
-  let n = 0;
-  let star = -1;
-  let resume = 0;
-  while (n < name.length) {
-    if (p < pattern.length && pattern[p] === '*') {
-      star = p++;
-      resume = n;
-    } else if (p < pattern.length && (pattern[p] === '?' || pattern[p] === name[n])) {
-      p++;
-      n++;
-    } else if (star >= 0) {
-      p = star + 1;
-      n = ++resume;
-    } else return false;
-  }
-  while (pattern[p] === '*') p++;
-  return p === pattern.length;
 }
 
 function place({ file, line }: KnownHostsPlace): KnownHostsPlace {
@@ -246,8 +219,4 @@ async function readBounded(file: string): Promise<string> {
 function isMissing(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   return code === 'ENOENT' || code === 'ENOTDIR';
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

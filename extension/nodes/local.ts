@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmod, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { reasonOf } from '../protocol/reason.ts';
 import { throwIfCancelled } from './cancel.ts';
-import { collect } from './collect.ts';
+import { chunks, collect } from './collect.ts';
 import {
   NodeError,
   type CommandResult,
@@ -151,7 +151,7 @@ class LocalConnection implements NodeConnection {
       throw new NodeError(
         'upload-failed',
         this.node,
-        `${path} could not be written: ${error instanceof Error ? error.message : String(error)}.`,
+        `${path} could not be written: ${reasonOf(error)}.`,
         'Check that the directory exists, is writable and has room.',
       );
     }
@@ -161,10 +161,6 @@ class LocalConnection implements NodeConnection {
     for (const command of this.#running) command.dispose();
     this.#close();
   }
-}
-
-function chunks(stream: Readable): AsyncIterable<Uint8Array> {
-  return { [Symbol.asyncIterator]: () => stream.iterator({ destroyOnReturn: false }) };
 }
 
 function ended(node: string): NodeError {

@@ -312,7 +312,7 @@ function asHash(hash: string): 'sha1' | 'sha256' | 'sha512' {
 }
 
 /** A path as people write it. */
-export function tilde(file: string): string {
+function tilde(file: string): string {
   const home = homedir();
   return file.startsWith(`${home}/`) ? `~${file.slice(home.length)}` : file;
 }

@@ -4,6 +4,7 @@ import { connect as connectSocket } from 'node:net';
 import { Duplex } from 'node:stream';
 import ssh2 from 'ssh2';
 import type { Algorithms, Client, ClientChannel, ClientErrorExtensions, ServerHostKeyAlgorithm } from 'ssh2';
+import { reasonOf } from '../protocol/reason.ts';
 import { cancelled, Deadline, orCancelled, throwIfCancelled } from './cancel.ts';
 import { fingerprint, keyType, KnownHosts, knownHostsName, remember } from './knownHosts.ts';
 import { NodeError, type ConnectOptions, type Node, type NodeConnection } from './node.ts';
@@ -231,7 +232,7 @@ export class SshNode implements Node {
           log(`${node}: host key added to ${file}`);
         } catch (error) {
           // The person has decided; a read-only file only means that they are asked again.
-          log(`${node}: the host key could not be added to ${file}: ${messageOf(error)}`);
+          log(`${node}: the host key could not be added to ${file}: ${reasonOf(error)}`);
         }
       };
 
@@ -565,8 +566,4 @@ function asNodeError(node: string, hop: Hop, error: unknown): NodeError {
   return error instanceof NodeError
     ? error
     : connectError(node, hop, error instanceof Error ? error : new Error(String(error)));
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -5,8 +5,9 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { homedir, hostname, userInfo } from 'node:os';
 import { dirname, isAbsolute, join, sep } from 'node:path';
 import SSHConfig from 'ssh-config';
+import { reasonOf } from '../protocol/reason.ts';
+import { globMatch } from '../glob.ts';
 import { orCancelled } from './cancel.ts';
-import { wildcard } from './knownHosts.ts';
 import { NodeError } from './node.ts';
 
 /** Where to look; every field has the usual default. */
@@ -158,7 +159,7 @@ async function computeWithoutOpenSsh(
     throw new NodeError(
       'unknown-host',
       node,
-      `The SSH configuration cannot be read: ${error instanceof Error ? error.message : String(error)}.`,
+      `The SSH configuration cannot be read: ${reasonOf(error)}.`,
       'Correct the file, or install the OpenSSH client so that it can be asked.',
     );
   }
@@ -314,7 +315,7 @@ async function expandGlob(pattern: string): Promise<string[]> {
   for (const folder of await expandGlob(dirname(pattern))) {
     const entries = await readdir(folder).catch(() => [] as string[]);
     for (const entry of entries.sort())
-      if (wildcard(name, entry) && !(entry.startsWith('.') && !name.startsWith('.')))
+      if (globMatch(name, entry) && !(entry.startsWith('.') && !name.startsWith('.')))
         found.push(folder.endsWith(sep) ? folder + entry : join(folder, entry));
   }
   return found.slice(0, MAX_FILES);

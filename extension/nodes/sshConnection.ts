@@ -1,10 +1,11 @@
 // Commands and files over an SSH connection that is signed in.
 import { randomBytes } from 'node:crypto';
 import { posix } from 'node:path';
-import { PassThrough, type Duplex, type Readable } from 'node:stream';
+import { PassThrough, type Duplex } from 'node:stream';
 import type { Client, ClientChannel, SFTPWrapper } from 'ssh2';
+import { reasonOf } from '../protocol/reason.ts';
 import { cancelled, orCancelled, throwIfCancelled } from './cancel.ts';
-import { collect } from './collect.ts';
+import { chunks, collect } from './collect.ts';
 import { NodeError, type CommandResult, type NodeConnection, type RunningCommand } from './node.ts';
 import { commandLine } from './shell.ts';
 
@@ -142,7 +143,7 @@ export class SshConnection implements NodeConnection {
     } catch (error) {
       // ssh2 tells the waiting channels just before or after it tells of the close.
       await new Promise((resolve) => setImmediate(resolve));
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       if (this.#isOver() || reason === 'Not connected') throw this.#lost ?? lost(this.node, reason);
       throw new NodeError(
         'unsupported',
@@ -394,11 +395,6 @@ function closeChannel(channel: ClientChannel): void {
   channel.stderr.resume();
 }
 
-/** A stream's chunks; leaving the loop early leaves the stream open. */
-function chunks(stream: Readable): AsyncIterable<Uint8Array> {
-  return { [Symbol.asyncIterator]: () => stream.iterator({ destroyOnReturn: false }) };
-}
-
 function lost(node: string, cause: string): NodeError {
   return new NodeError(
     'lost',
@@ -406,8 +402,4 @@ function lost(node: string, cause: string): NodeError {
     `The connection was lost${cause === '' ? '' : `: ${cause}`}.`,
     'Check the network and the node, then start again; what was received is kept.',
   );
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

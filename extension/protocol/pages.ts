@@ -25,12 +25,11 @@ export interface Page {
 export const markDrop = 1;
 export const markVerdict = 2;
 export const markFree = 4;
-export const markParent = 8;
 export const markProgram = 16;
 export const markBenign = 64;
 
 /** Bytes of a page with these dimensions. */
-export function pageSize(lanes: number, marks: number): number {
+function pageSize(lanes: number, marks: number): number {
   return 8 + 4 * (lanes + 1) + 18 * marks;
 }
 

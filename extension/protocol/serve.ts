@@ -1,4 +1,5 @@
 // The host's end of the conversation in timeline.ts: answers requests out of a table of handlers. Pure; the transport is handed in.
+import { reasonOf } from './reason.ts';
 import type { RequestName, ResponseMessage, TimelineRequests } from './timeline.ts';
 
 /** One function a request. A handler that throws or rejects is answered with its error's message. */
@@ -31,7 +32,7 @@ export function serve(handlers: Handlers, post: (message: ResponseMessage) => vo
     const { id, name, argument } = message;
     void answer(handlers, name, argument).then(
       (ok) => post({ type: 'response', id, ok }),
-      (error: unknown) => post({ type: 'response', id, err: error instanceof Error ? error.message : String(error) }),
+      (error: unknown) => post({ type: 'response', id, err: reasonOf(error) }),
     );
   };
 }

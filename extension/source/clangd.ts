@@ -10,8 +10,9 @@ import { join, sep } from 'node:path';
 import { promisify } from 'node:util';
 import * as vscode from 'vscode';
 import type { DocumentSymbol, LanguageClient, SymbolInformation } from 'vscode-languageclient/node';
+import { reasonOf } from '../protocol/reason.ts';
+import { escapeGlob } from '../glob.ts';
 import { compiledFiles, findCompileDatabase } from './compileDatabase.ts';
-import { reason } from './error.ts';
 import type { Definition } from './indexFile.ts';
 
 export interface ClangdOptions {
@@ -113,7 +114,7 @@ export class Clangd {
       const match = found?.find((symbol) => symbol.name === name && symbol.kind === 12); // SymbolKind.Function
       return match === undefined ? undefined : running.client.protocol2CodeConverter.asLocation(match.location);
     } catch (error) {
-      this.log.warn(`clangd: no answer for ${name}: ${reason(error)}. The index decides.`);
+      this.log.warn(`clangd: no answer for ${name}: ${reasonOf(error)}. The index decides.`);
       return undefined;
     }
   }
@@ -170,7 +171,7 @@ export class Clangd {
       return await limited(ask(uri, signal), answerMs);
     } catch (error) {
       this.failures++;
-      this.log.warn(`clangd: no answer for ${path}: ${reason(error)}. The index decides.`);
+      this.log.warn(`clangd: no answer for ${path}: ${reasonOf(error)}. The index decides.`);
       return undefined;
     }
   }
@@ -216,7 +217,7 @@ export class Clangd {
           options: { cwd: root },
         },
         {
-          documentSelector: [{ scheme: 'file', pattern: `${escapeGlob(root)}/**/*.{c,h}` }],
+          documentSelector: [{ scheme: 'file', pattern: `${escapeGlob(root.replaceAll(sep, '/'))}/**/*.{c,h}` }],
           outputChannel: this.output,
           revealOutputChannelOn: RevealOutputChannelOn.Never,
           connectionOptions: { maxRestartCount: 2 },
@@ -233,7 +234,7 @@ export class Clangd {
     } catch (error) {
       this.failures++;
       this.log.warn(
-        `clangd: ${program} could not be started: ${reason(error)}. The index decides; check packetTrail.clangd.path.`,
+        `clangd: ${program} could not be started: ${reasonOf(error)}. The index decides; check packetTrail.clangd.path.`,
       );
       return undefined;
     }
@@ -246,7 +247,7 @@ export class Clangd {
     try {
       await running.client.dispose(3000);
     } catch (error) {
-      this.log.warn(`clangd: it did not stop cleanly: ${reason(error)}.`);
+      this.log.warn(`clangd: it did not stop cleanly: ${reasonOf(error)}.`);
     }
   }
 
@@ -266,13 +267,6 @@ function near(lines: ReadonlySet<number>, line: number): boolean {
 /** The C name out of a symbol's name: some versions add the parameters. */
 function plainName(name: string): string {
   return /^\w+/.exec(name)?.[0] ?? name;
-}
-
-function escapeGlob(path: string): string {
-  return path
-    .split(sep)
-    .join('/')
-    .replace(/[[\]{}*?]/g, '[$&]');
 }
 
 async function limited<T>(promise: Promise<T>, ms: number): Promise<T> {

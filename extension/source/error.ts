@@ -13,8 +13,3 @@ export class SourceError extends Error {
     super(message, options);
   }
 }
-
-/** The words of any thrown thing. */
-export function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

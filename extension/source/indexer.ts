@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { isMainThread, parentPort, Worker, workerData, type MessagePort } from 'node:worker_threads';
-import { reason } from './error.ts';
+import { reasonOf } from '../protocol/reason.ts';
 import { IndexWriter } from './indexFile.ts';
 import { scan } from './scanner.ts';
 
@@ -217,7 +217,7 @@ function serve(port: MessagePort, task: IndexTask | ScanTask): void {
     return;
   }
   const report = (message: IndexReport): void => port.postMessage(message);
-  index(task, report).catch((error: unknown) => report({ type: 'failed', message: reason(error) }));
+  index(task, report).catch((error: unknown) => report({ type: 'failed', message: reasonOf(error) }));
 }
 
 if (!isMainThread && parentPort !== null) serve(parentPort, workerData as IndexTask | ScanTask);

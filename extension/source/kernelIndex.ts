@@ -5,7 +5,8 @@ import { mkdir, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { reason, SourceError } from './error.ts';
+import { reasonOf } from '../protocol/reason.ts';
+import { SourceError } from './error.ts';
 import type { IndexReport, IndexTask } from './indexer.ts';
 import { IndexFile } from './indexFile.ts';
 import type { KernelTree } from './tree.ts';
@@ -141,7 +142,7 @@ export class KernelIndexes {
       if (error instanceof SourceError) throw error;
       throw new SourceError(
         'index-failed',
-        `The kernel source in ${tree.root} can't be indexed: ${reason(error)}.`,
+        `The kernel source in ${tree.root} can't be indexed: ${reasonOf(error)}.`,
         `Make sure that the folder can be read and that ${this.cacheFolder} can be written and has 50 MB free, then run "Packet Trail: Rebuild Kernel Source Index".`,
         { cause: error },
       );

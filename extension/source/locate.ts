@@ -49,7 +49,7 @@ export function indexNames(symbol: string): readonly string[] {
 }
 
 /** The folder below arch/ for a `uname -m`. */
-export function archFolder(machine: string): string {
+function archFolder(machine: string): string {
   if (/^(?:x86_64|amd64|i[3-6]86)$/.test(machine)) return 'x86';
   if (/^(?:aarch64|arm64)/.test(machine)) return 'arm64';
   return (

@@ -1,8 +1,9 @@
 // From a hop to its source: opens the definition of a hook's function, and where that can't be, says why and offers what can.
 import * as vscode from 'vscode';
+import { reasonOf } from '../protocol/reason.ts';
 import type { Clangd, ClangdOptions, SourceLog } from './clangd.ts';
 import { findPlace } from './definition.ts';
-import { reason, SourceError } from './error.ts';
+import { SourceError } from './error.ts';
 import type { Definition, IndexFile } from './indexFile.ts';
 import { progressText, type KernelIndexes, type OpenIndexOptions } from './kernelIndex.ts';
 import { locate, sourceName, type SourceHook } from './locate.ts';
@@ -272,7 +273,7 @@ export class SourceOpener implements vscode.Disposable {
       const answer = await this.prompter.say(severity, message, buttons);
       if (answer !== undefined) await follow(answer);
     };
-    run().catch((error: unknown) => this.log.warn(`source: ${reason(error)}`));
+    run().catch((error: unknown) => this.log.warn(`source: ${reasonOf(error)}`));
   }
 
   private fail(error: unknown, hook: SourceHook, kernel: NodeKernel, options: OpenOptions): string {
@@ -352,5 +353,5 @@ function indexed(tree: KernelTree, { details }: IndexFile): string {
 
 function words(error: unknown): string {
   if (error instanceof SourceError) return [error.message, error.mend].filter(Boolean).join(' ');
-  return `The kernel source can't be opened: ${reason(error)}.`;
+  return `The kernel source can't be opened: ${reasonOf(error)}.`;
 }

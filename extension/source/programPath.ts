@@ -1,5 +1,6 @@
 // From the path of a source file as the compiler of a BPF program knew it to a file here. Pure; what is read and asked comes in.
 import { posix } from 'node:path';
+import { escapeGlob } from '../glob.ts';
 
 /** A path in one shape: no "./", no "x/..", no doubled slashes. */
 function tidy(path: string): string {
@@ -47,8 +48,5 @@ export function likeliest<T>(file: string, candidates: readonly T[], pathOf: (ca
 export function nameGlob(file: string): string | undefined {
   const name = posix.basename(tidy(file));
   if (name === '' || name === '..' || name.length > 255) return undefined;
-  return `**/${name
-    .replace(/[[\]{}*?]/g, '[$&]')
-    .replaceAll('[]]', '?')
-    .replaceAll('[[]', '?')}`;
+  return `**/${escapeGlob(name)}`;
 }

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import type { Dirent } from 'node:fs';
 import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
-import { reason, SourceError } from './error.ts';
+import { reasonOf } from '../protocol/reason.ts';
+import { SourceError } from './error.ts';
 import type { KernelVersion } from './version.ts';
 
 /** A folder with Linux kernel source. */
@@ -27,7 +28,7 @@ export async function readTree(folder: string): Promise<KernelTree> {
   } catch (error) {
     throw new SourceError(
       'no-tree',
-      `The kernel source folder ${folder} can't be read: ${reason(error)}.`,
+      `The kernel source folder ${folder} can't be read: ${reasonOf(error)}.`,
       chooseMend,
       {
         cause: error,

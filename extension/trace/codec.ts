@@ -1,6 +1,7 @@
 // Compression of event batches in files: zstd where this Node.js has it, raw deflate elsewhere; zstd is read everywhere.
 import { decompress as fzstdDecompress } from 'fzstd';
 import * as zlib from 'node:zlib';
+import { reasonOf } from '../protocol/reason.ts';
 import { LimitError } from './error.ts';
 import { maxFrameLength } from './frames.ts';
 
@@ -58,7 +59,7 @@ function inflate(kind: number, data: Uint8Array, rawLength: number): Uint8Array 
     checkZstdSize(data, rawLength);
     return fzstdDecompress(data, new Uint8Array(rawLength));
   } catch (error) {
-    throw new LimitError(`damaged packed events (${error instanceof Error ? error.message : String(error)})`);
+    throw new LimitError(`damaged packed events (${reasonOf(error)})`);
   }
 }
 

@@ -2,7 +2,7 @@
 
 const chunkBits = 16;
 /** Events in a full chunk. */
-export const chunkRows = 1 << chunkBits;
+const chunkRows = 1 << chunkBits;
 const rowMask = chunkRows - 1;
 const firstRows = 1024;
 

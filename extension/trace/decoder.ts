@@ -29,7 +29,7 @@ import { decodeBatch } from './records.ts';
 import type { TraceData } from './traceData.ts';
 
 /** Version of the format that this decoder reads. */
-export const streamVersion = 1;
+const streamVersion = 1;
 
 /** What a session wants to hear while the data comes. Called from inside {@link StreamDecoder.feed}. */
 export interface DecoderListener {

@@ -3,6 +3,7 @@ import { constants, copyFile, open, rename, rm, type FileHandle } from 'node:fs/
 import { randomUUID } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { reasonOf } from '../protocol/reason.ts';
 import { pack } from './codec.ts';
 import { FormatError } from './error.ts';
 import { encodeFrame, frameType, maxFrameLength, type Frame } from './frames.ts';
@@ -98,7 +99,7 @@ function readSpan(reader: MessageReader): Span {
 }
 
 /** The trailer: points to the last index. */
-export function writeTrailer(index: number): Uint8Array {
+function writeTrailer(index: number): Uint8Array {
   const payload = new Uint8Array(16);
   new DataView(payload.buffer).setBigUint64(0, BigInt(index), true);
   payload.set(trailerMark, 8);
@@ -117,7 +118,7 @@ export function readTrailer(tail: Uint8Array): number | undefined {
 }
 
 /** A file that can't be written: what happened, where, and the mend. */
-export class TraceWriteError extends Error {
+class TraceWriteError extends Error {
   override readonly name = 'TraceWriteError';
   constructor(
     readonly path: string,
@@ -145,7 +146,7 @@ function writeError(path: string, error: unknown): TraceWriteError {
     case 'ENOTDIR':
       return new TraceWriteError(path, 'the folder does not exist', 'make it or save elsewhere', cause);
     default:
-      return new TraceWriteError(path, error instanceof Error ? error.message : String(error), 'save elsewhere', cause);
+      return new TraceWriteError(path, reasonOf(error), 'save elsewhere', cause);
   }
 }
 
@@ -425,19 +426,4 @@ async function writeAll(
 
 function partialName(target: string): string {
   return join(dirname(target), `.${basename(target)}.${randomUUID()}.part`);
-}
-
-/**
- * Copies a trace file so that the target is whole or untouched.
- * @throws TraceWriteError when the target can't be written
- */
-export async function copyTrace(from: string, target: string): Promise<void> {
-  const partial = partialName(target);
-  try {
-    await copyFile(from, partial);
-    await rename(partial, target);
-  } catch (error) {
-    await rm(partial, { force: true });
-    throw writeError(target, error);
-  }
 }

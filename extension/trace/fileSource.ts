@@ -1,7 +1,8 @@
 // A trace file as a trace that views can show.
 import { basename } from 'node:path';
+import { reasonOf } from '../protocol/reason.ts';
 import { FormatError } from './error.ts';
-import { openBytes, readTrace, type Damage, type ReadResult } from './reader.ts';
+import { openBytes, readTrace, type ReadResult } from './reader.ts';
 import type { TraceSource } from './source.ts';
 import type { TraceStore } from './store.ts';
 import { StoreQueries } from './storeQueries.ts';
@@ -15,17 +16,15 @@ export class FileSource implements TraceSource {
   readonly filter: string;
   readonly expression: string;
   readonly message: string;
-  readonly damage: readonly Damage[];
 
   /** @param status `failed`: the file could not be read, and the message says why */
   constructor(
     path: string,
-    { store, damage, message }: ReadResult,
+    { store, message }: Pick<ReadResult, 'store' | 'message'>,
     readonly status: 'file' | 'failed' = 'file',
   ) {
     const name = basename(path);
     this.store = store;
-    this.damage = damage;
     this.title = name;
     this.node = nonEmpty(store.context?.node) ?? nonEmpty(store.hello?.host) ?? name;
     const first = nonEmpty(store.context?.filter) ?? store.hello?.filter ?? '';
@@ -75,7 +74,7 @@ export async function openTraceFile(
   try {
     bytes = await openBytes(path);
   } catch (error) {
-    throw new Error(`${path} can't be opened: ${error instanceof Error ? error.message : String(error)}`, {
+    throw new Error(`${path} can't be opened: ${reasonOf(error)}`, {
       cause: error,
     });
   }

@@ -39,7 +39,7 @@ export interface Frame {
 }
 
 /** Checks a length field. */
-export function checkLength(length: number, offset: number): void {
+function checkLength(length: number, offset: number): void {
   if (length === 0) throw new FormatError(offset, 'a frame of length 0');
   if (length > maxFrameLength)
     throw new FormatError(offset, `a frame of ${length} bytes, more than the ${maxFrameLength} allowed`);

@@ -2,7 +2,7 @@
 import { ByteReader } from './bytes.ts';
 
 /** Wire types that the stream uses. */
-export const wire = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
+const wire = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 
 /**
  * Reads a message field by field: `while (reader.next()) switch (reader.field) { case 1: … reader.uint32() …; default: reader.skip(); }`.

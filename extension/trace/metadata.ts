@@ -23,7 +23,7 @@ export interface Hello {
   readonly kernelVersion: string;
 }
 
-export const hookKinds = [
+const hookKinds = [
   'kprobe',
   'kprobe.multi',
   'tracepoint',
@@ -89,7 +89,7 @@ export interface Reason {
 }
 
 /** Why events were lost, or hits of hooks missed, in the stream's numbering. */
-export const gapCauses = [
+const gapCauses = [
   'ring buffer full',
   'in an interrupt of another probe',
   'in an interrupt of a BPF program',
@@ -109,7 +109,7 @@ export interface Gap {
   readonly cause: string;
 }
 
-export const hookStates = ['attached', 'skipped', 'gone', 'shed'] as const;
+const hookStates = ['attached', 'skipped', 'gone', 'shed'] as const;
 export type HookState = (typeof hookStates)[number] | 'unknown';
 export interface HookStatus {
   /** 0 for a hook that was skipped before it had a place in the hook table. */

@@ -23,7 +23,7 @@ export function goneText(data: TraceData, program: Program): string {
 }
 
 /** What is the matter with a program: "gone after 12 s", "not hooked: …"; empty when it is hooked. */
-export function stateText(data: TraceData, program: Program): string {
+function stateText(data: TraceData, program: Program): string {
   switch (program.state) {
     case 'hooked':
       return '';

@@ -46,7 +46,7 @@ export interface Image {
   readonly name: string;
 }
 
-export const programStates = ['hooked', 'reported', 'gone'] as const;
+const programStates = ['hooked', 'reported', 'gone'] as const;
 /** "reported": not hooked, the reason says why. */
 export type ProgramState = (typeof programStates)[number] | 'unknown';
 

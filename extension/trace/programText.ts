@@ -130,7 +130,7 @@ const verdictNames = {
 type Numbering = keyof typeof verdictNames | 'class' | 'unknown';
 
 /** A verdict is an int in C; a helper that sends all of the register may have left the upper half zero. */
-export function verdictValue(verdict: bigint): bigint {
+function verdictValue(verdict: bigint): bigint {
   return verdict > 0x7fff_ffffn && verdict <= 0xffff_ffffn ? BigInt.asIntN(32, verdict) : verdict;
 }
 

@@ -1,10 +1,11 @@
 // The filter box's language: words that must all be there, `key:value` terms, "quotes", and - in front of what must not be.
 import { isIPv4, isIPv6 } from 'node:net';
-import { addressText, etherText, hasPorts, l4Text, tupleText } from './text.ts';
+import { globMatch } from '../glob.ts';
 import type { Tuple } from './intern.ts';
+import { addressText, etherText, hasPorts, l4Text, tupleText } from './text.ts';
 
 /** Keys that a term may have; a word with any other text before its colon is a plain word (an IPv6 address has colons). */
-export const queryKeys = ['fn', 'if', 'netns', 'drop', 'ip', 'port', 'proto', 'id', 'prog', 'verdict'] as const;
+const queryKeys = ['fn', 'if', 'netns', 'drop', 'ip', 'port', 'proto', 'id', 'prog', 'verdict'] as const;
 export type QueryKey = (typeof queryKeys)[number];
 
 /** One term of a query. Its tests take the texts and values of a packet's events; all compare without regard to case. */
@@ -16,7 +17,7 @@ export interface Term {
 }
 
 /** Most terms of one query; the rest are left out. */
-export const maxTerms = 31;
+const maxTerms = 31;
 
 /** Splits a filter into its terms. Never fails: an unclosed quote reaches to the end, a lone - is nothing. */
 export function parseQuery(filter: string): readonly Term[] {
@@ -36,30 +37,6 @@ export function parseQuery(filter: string): readonly Term[] {
 export function textTest(value: string): (text: string) => boolean {
   if (!/[*?]/.test(value)) return (text) => text.toLowerCase().includes(value);
   return (text) => globMatch(value, text.toLowerCase());
-}
-
-/** Whether the glob covers the whole text. Linear: no regular expression a person could make explode. */
-function globMatch(glob: string, text: string): boolean {
-  let g = 0;
-  let t = 0;
-  let star = -1;
-  let resume = 0;
-  while (t < text.length) {
-    if (g < glob.length && glob[g] === '*') {
-      star = g++;
-      resume = t;
-    } else if (g < glob.length && (glob[g] === '?' || glob[g] === text[t])) {
-      g++;
-      t++;
-    } else if (star >= 0) {
-      g = star + 1;
-      t = ++resume;
-    } else {
-      return false;
-    }
-  }
-  while (glob[g] === '*') g++;
-  return g === glob.length;
 }
 
 /** Parses an address into its bytes; undefined when it is none. */

@@ -41,14 +41,6 @@ export async function openBytes(path: string): Promise<TraceBytes & { close(): P
   }
 }
 
-/** A file in memory. */
-export function memoryBytes(bytes: Uint8Array): TraceBytes {
-  return {
-    size: bytes.length,
-    read: async (offset, length) => await Promise.resolve(bytes.subarray(offset, offset + length)),
-  };
-}
-
 /** A place of the file that can't be read. */
 export interface Damage {
   readonly from: number;

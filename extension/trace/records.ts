@@ -7,7 +7,7 @@ import { isDropVerdict } from './programText.ts';
 import type { TraceData } from './traceData.ts';
 
 /** Bits of a record's parts mask, in the order of the parts. */
-export const part = {
+const part = {
   packet: 1 << 0,
   cpu: 1 << 1,
   task: 1 << 2,

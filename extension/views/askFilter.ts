@@ -1,5 +1,6 @@
 // Asks what to trace: a pcap-filter expression, and behind the gear the filters that aren't part of that language.
 import * as vscode from 'vscode';
+import { reasonOf } from '../protocol/reason.ts';
 
 /** What to trace. Empty strings mean: not filtered by it. */
 export interface TraceFilter {
@@ -51,7 +52,7 @@ const extras: readonly Extra[] = [
 ];
 
 /** Why a text is no mark; undefined when it is one. */
-export function markProblem(text: string): string | undefined {
+function markProblem(text: string): string | undefined {
   const parts = text.split('/');
   const fine =
     parts.length <= 2 &&
@@ -142,7 +143,7 @@ function askExpression(
       accept().catch((error: unknown) => {
         input.busy = false;
         input.enabled = true;
-        input.validationMessage = error instanceof Error ? error.message : String(error);
+        input.validationMessage = reasonOf(error);
       });
     });
     input.onDidHide(() => finish(undefined));

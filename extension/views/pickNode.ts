@@ -44,7 +44,7 @@ export async function askTarget(): Promise<string | undefined> {
 }
 
 /** Why a text can't be a node's name; undefined when it can. A leading dash would be an option to ssh. */
-export function targetProblem(text: string): string | undefined {
+function targetProblem(text: string): string | undefined {
   if (text === '') return 'Type a host name.';
   if (text.startsWith('-')) return 'A host name does not begin with a dash.';
   if (/[\s\p{Cc}]/u.test(text)) return 'A host name has no spaces.';

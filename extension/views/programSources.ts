@@ -9,7 +9,7 @@ import { listProgram, programPlace, type ProgramPlace } from '../source/programL
 import { likeliest, mapPath, nameGlob } from '../source/programPath.ts';
 
 /** Scheme of the documents that are made here. */
-export const programScheme = 'packet-trail-program';
+const programScheme = 'packet-trail-program';
 
 /** Files of one name that are looked at in the workspace. */
 const mostFiles = 200;

@@ -1,5 +1,6 @@
 // The custom editor of `.pkttrail` files: the same timeline, read from disk, without a node.
 import * as vscode from 'vscode';
+import { reasonOf } from '../protocol/reason.ts';
 import { FileSource, openTraceFile } from '../trace/fileSource.ts';
 import type { TraceSource } from '../trace/source.ts';
 import { TraceStore } from '../trace/store.ts';
@@ -72,8 +73,8 @@ export class TraceEditor implements vscode.CustomReadonlyEditorProvider<TraceDoc
       return await openTraceFile(path, signal);
     } catch (error) {
       if (signal.aborted) throw error;
-      const message = error instanceof Error ? error.message : String(error);
-      return new FileSource(path, { store: new TraceStore(), damage: [], cutAt: undefined, message }, 'failed');
+      const message = reasonOf(error);
+      return new FileSource(path, { store: new TraceStore(), message }, 'failed');
     }
   }
 

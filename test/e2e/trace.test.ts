@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Lane, TrailRow } from '../../extension/protocol/timeline.ts';
-import { memoryBytes, readTrace } from '../../extension/trace/reader.ts';
+import { readTrace } from '../../extension/trace/reader.ts';
 import { withSmallDisk } from '../node/smallDisk.ts';
 import type { TestNode } from '../node/vm.ts';
 import { connect, droppingNode, dropOf, host, openVSCode, ping } from './journey.ts';
@@ -14,6 +14,7 @@ import { type FunctionRecord, recordFunctions } from './kernelRecord.ts';
 import type { TimelineModel, TimelinePage } from './timelinePage.ts';
 import type { VSCodeServer } from './vscodeServer.ts';
 import type { Workbench } from './workbench.ts';
+import { memoryBytes } from '../unit/trace/encode.ts';
 
 const filter = '(icmp or tcp port 8080) and host 10.77.0.2';
 

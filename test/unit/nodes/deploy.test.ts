@@ -378,7 +378,7 @@ describe.runIf(root)('the helper at work', () => {
     expect(await output).toMatch(/^args: icmp or udp\n/);
     expect((await output).split('\n')).toEqual(expect.arrayContaining(['{"cmd":"pause"}', '{"cmd":"resume"}']));
     expect(await output).toMatch(/\{"cmd":"stop"\}\n$/);
-    expect(helper.messages).toEqual(['packet-trail-helper: hello']);
+    expect(seen).toEqual(['packet-trail-helper: hello']);
   });
 
   test('is told which connection carries it, and not what is none', async () => {

@@ -1,6 +1,7 @@
 // A stream encoder for tests: writes what the helper writes, event by event, so that decoding can be compared with intent.
 import { encodeFrame, frameType } from '../../../extension/trace/frames.ts';
 import { MessageWriter } from '../../../extension/trace/message.ts';
+import type { TraceBytes } from '../../../extension/trace/reader.ts';
 
 export interface FakeTuple {
   family: 0 | 4 | 6;
@@ -482,4 +483,12 @@ export function sampleStream(): Uint8Array {
     }),
     end(12, 7, 5),
   );
+}
+
+/** A file in memory. */
+export function memoryBytes(bytes: Uint8Array): TraceBytes {
+  return {
+    size: bytes.length,
+    read: async (offset, length) => await Promise.resolve(bytes.subarray(offset, offset + length)),
+  };
 }
