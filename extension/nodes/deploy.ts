@@ -6,6 +6,7 @@
 // can write there, and where sudo needs no password there is no border left to defend. A sudoers rule for the path of the
 // helper alone would pretend a border that the user can step over, so none is suggested.
 import { createHash } from 'node:crypto';
+import { helperName, versionFlag } from './helperFlags.ts';
 import { NodeError, type NodeConnection, type Prompter, type RunningCommand } from './node.ts';
 import { acquirePrivilege, type PrivilegeKind } from './privilege.ts';
 
@@ -85,7 +86,7 @@ try() {
 		[ "\${have%% *}" = "$sum" ] && have=yes || have=
 	fi
 	if [ -n "$have" ]; then
-		"$file" --version >/dev/null 2>&1 && return 0
+		"$file" ${versionFlag} >/dev/null 2>&1 && return 0
 		why='holds a helper that does not run'
 		return 1
 	fi
@@ -116,9 +117,9 @@ const SETTLE = `LC_ALL=C; export LC_ALL
 file=$1/$2
 sum=$(sha256sum <"$file")
 if [ "\${sum%% *}" != "$3" ]; then rm -f -- "$file"; echo "@sum \${sum%% *}"; exit 0; fi
-why=$("$file" --version 2>&1) || { echo "@broken $(printf %s "$why" | tail -n 1)"; exit 0; }
+why=$("$file" ${versionFlag} 2>&1) || { echo "@broken $(printf %s "$why" | tail -n 1)"; exit 0; }
 echo '@ready yes'
-for old in "$1"/packet-trail-helper-*; do
+for old in "$1"/${helperName}-*; do
 	[ "$old" != "$file" ] && [ -f "$old" ] && [ ! -L "$old" ] || continue
 	# A program that runs can't be opened for writing, whoever runs it.
 	( : >>"$old" ) 2>/dev/null && rm -f -- "$old"
@@ -128,7 +129,7 @@ true`;
 
 /** $0 file, $1 SHA-256, then the command. Standard input is left to the command. */
 const VERIFY = `s=$(sha256sum <"$0") && [ "\${s%% *}" = "$1" ] || {
-	echo "packet-trail-helper: the helper has changed: $0: start the trace again to replace it" >&2
+	echo "${helperName}: the helper has changed: $0: start the trace again to replace it" >&2
 	exit 1
 }
 shift
@@ -145,7 +146,7 @@ export async function deploy(options: DeployOptions): Promise<Deployment> {
   const facts = await answers(options, ['/bin/sh', '-c', PROBE]);
   const binary = await choose(options, facts);
   const sha256 = createHash('sha256').update(binary).digest('hex');
-  const name = `packet-trail-helper-${sha256.slice(0, 16)}`;
+  const name = `${helperName}-${sha256.slice(0, 16)}`;
 
   const need = Math.ceil(binary.length / 1024) + 64;
   const script = ['/bin/sh', '-c', CHOOSE, 'sh', name, sha256, String(need), ...(options.directories ?? [])];

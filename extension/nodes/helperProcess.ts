@@ -1,6 +1,15 @@
 // The helper at work on a node: starts it, keeps it alive with heartbeats, steers it, and says why it ended.
 import { collect } from './collect.ts';
 import type { Deployment } from './deploy.ts';
+import {
+  checkArguments,
+  checkFilterArguments,
+  filterRefused,
+  helperName,
+  isHelperMessage,
+  messageText,
+  streamArguments,
+} from './helperFlags.ts';
 import { NodeError, type RunningCommand } from './node.ts';
 
 /** How a stream is run. */
@@ -63,9 +72,7 @@ export class HelperProcess {
     args: readonly string[],
     options: StreamOptions = {},
   ): Promise<HelperProcess> {
-    const { session } = deployment;
-    const own = session === undefined ? [] : ['--not-session', session];
-    const argv = ['--stream', '--heartbeat', String(heartbeatOf(options)), ...own, ...args];
+    const argv = [...streamArguments(heartbeatOf(options), deployment.session), ...args];
     // The signal ends the start at once; later it stops the helper in order, so it is not handed to the command.
     const starting = new AbortController();
     const abort = () => {
@@ -84,11 +91,6 @@ export class HelperProcess {
   /** The framed stream, as it comes. A reader that stops makes the helper count loss; it does not stop the node. */
   get stdout(): AsyncIterable<Uint8Array> {
     return this.command.stdout;
-  }
-
-  /** The last lines that the helper wrote to standard error. */
-  get messages(): readonly string[] {
-    return this.#lines;
   }
 
   /** Stops sending; hooks stay attached. */
@@ -223,7 +225,7 @@ export async function check(
   options: { readonly signal?: AbortSignal; readonly args?: readonly string[] } = {},
 ): Promise<CheckReport> {
   const { node } = deployment;
-  const result = await gather(deployment, ['--check', '--json', ...(options.args ?? [])], options.signal);
+  const result = await gather(deployment, [...checkArguments, ...(options.args ?? [])], options.signal);
   const results = parseCheck(result.stdout);
   if ((result.code === 0 || result.code === 1) && results !== undefined && results.length > 0)
     return { ok: result.code === 0 && results.every(({ state }) => state !== 'fail'), results };
@@ -242,18 +244,18 @@ export async function checkFilter(
 ): Promise<string | undefined> {
   const { node, connection } = deployment;
   const result = await connection.exec(
-    deployment.plainArgv(['--check-filter', expression]),
+    deployment.plainArgv(checkFilterArguments(expression)),
     options.signal ? { signal: options.signal } : {},
   );
   if (result.code === 0) return undefined;
   const lines = result.stderr.trim().split('\n');
-  if (result.code === 2) return stripName(lines.at(-1) ?? '');
+  if (result.code === filterRefused) return messageText(lines.at(-1) ?? '');
   throw helperFailure(node, { code: result.code, signal: undefined }, lines);
 }
 
 async function gather(deployment: Deployment, args: readonly string[], signal: AbortSignal | undefined) {
   const command = await deployment.run(args, signal ? { signal } : {});
-  return collect(deployment.node, command, 'packet-trail-helper', { signal });
+  return collect(deployment.node, command, helperName, { signal });
 }
 
 function parseCheck(text: string): CheckResult[] | undefined {
@@ -286,10 +288,10 @@ function helperFailure(
   end: { readonly code: number | undefined; readonly signal: string | undefined },
   lines: readonly string[],
 ): NodeError {
-  const line = lines.findLast((text) => text.startsWith(NAME)) ?? lines.at(-1) ?? '';
+  const line = lines.findLast(isHelperMessage) ?? lines.at(-1) ?? '';
   // A helper that was killed had no last word: what it said before is about something else.
-  if (line.startsWith(NAME) && end.code !== undefined) {
-    const said = stripName(line);
+  if (isHelperMessage(line) && end.code !== undefined) {
+    const said = messageText(line);
     const cut = said.lastIndexOf(': ');
     const mend = said.slice(cut + 2);
     return cut > 0 && said.indexOf(': ') < cut
@@ -310,12 +312,6 @@ function helperFailure(
       ? "See the node's kernel log: it may have run out of memory."
       : 'See the log for what the helper said before.',
   );
-}
-
-const NAME = 'packet-trail-helper: ';
-
-function stripName(line: string): string {
-  return line.startsWith(NAME) ? line.slice(NAME.length) : line;
 }
 
 function heartbeatOf({ heartbeat }: StreamOptions): number {
