@@ -14,9 +14,11 @@ import { WindowSourcePrompter } from './views/windowSourcePrompter.ts';
 import { State } from './sessions/state.ts';
 import { Traces } from './sessions/traces.ts';
 import { traceCommands } from './commands/traceCommands.ts';
+import { WindowClangd } from './views/clangdServer.ts';
 import { NodesView } from './views/nodesView.ts';
 import { ProgramsView } from './views/programsView.ts';
 import { WindowPrompter } from './views/prompter.ts';
+import { WindowSourceEditor } from './views/sourceEditor.ts';
 import { TraceContext } from './views/traceContext.ts';
 import { TimelinePanels } from './views/timelinePanels.ts';
 import { TraceEditor } from './views/traceEditor.ts';
@@ -27,13 +29,13 @@ export function activate(context: vscode.ExtensionContext): PacketTrailApi {
   const log = vscode.window.createOutputChannel('Packet Trail', { log: true });
   const state = new State(context.globalState);
   const traces = new Traces(join(context.globalStorageUri.fsPath, 'recordings'));
-  const clangd = new Clangd(log);
+  const clangd = new Clangd(new WindowClangd(log), log);
   const indexes = new KernelIndexes(
     context.asAbsolutePath(join('dist', 'indexer.js')),
     join(context.globalStorageUri.fsPath, 'kernel-source'),
   );
   const prompter = new WindowSourcePrompter();
-  const source = new SourceOpener(indexes, clangd, prompter, log);
+  const source = new SourceOpener(indexes, clangd, prompter, new WindowSourceEditor(), log);
   const programSources = new ProgramSources(prompter, programPathMap);
   const configuredHosts = async (): Promise<readonly string[]> =>
     (await listHosts({ configFile: sshConfigFile() })).map(({ name }) => name);

@@ -5,7 +5,17 @@ import type { Definition } from './indexFile.ts';
 import { sourceName } from './locate.ts';
 import { scan } from './scanner.ts';
 
-/** Where an editor goes. */
+/** A place of a file; lines and UTF-16 columns are 0-based. */
+export interface SourceRange {
+  /** Absolute. */
+  readonly path: string;
+  readonly line: number;
+  readonly column: number;
+  readonly endLine: number;
+  readonly endColumn: number;
+}
+
+/** Where a definition is written. */
 export interface Place {
   /** Absolute path. */
   readonly path: string;

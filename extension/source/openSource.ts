@@ -1,13 +1,12 @@
 // From a hop to its source: opens the definition of a hook's function, and where that can't be, says why and offers what can.
-import * as vscode from 'vscode';
 import { reasonOf } from '../protocol/reason.ts';
 import type { Clangd, ClangdOptions, SourceLog } from './clangd.ts';
-import { findPlace } from './definition.ts';
+import { findPlace, type SourceRange } from './definition.ts';
 import { SourceError } from './error.ts';
 import type { Definition, IndexFile } from './indexFile.ts';
 import { progressText, type KernelIndexes, type OpenIndexOptions } from './kernelIndex.ts';
 import { locate, sourceName, type SourceHook } from './locate.ts';
-import { defaultOnlineSource, onlineAddress } from './online.ts';
+import { onlineAddress } from './online.ts';
 import { readTree, type KernelTree } from './tree.ts';
 import { compareVersions, nodeVersion, versionText, type NodeKernel } from './version.ts';
 
@@ -47,6 +46,15 @@ export interface SourceSettings extends ClangdOptions {
   readonly onlineSource: string;
 }
 
+/** The editor that a definition opens in, and its settings. */
+export interface SourceEditor {
+  show(range: SourceRange, options: OpenOptions): Promise<void>;
+  /** The settings as they are now. */
+  settings(): SourceSettings;
+  /** Keeps `kernelSource` in the settings. */
+  keepKernelSource(folder: string): Promise<void>;
+}
+
 export interface OpenOptions {
   /** In the editor group beside the active one, so that the timeline stays in view. */
   readonly beside: boolean;
@@ -59,7 +67,7 @@ const openOnline = 'Open Online Cross-Reference';
 const notNow = 'Not Now';
 
 /** The kernel's source, as the rest of the extension knows it: opens hooks in it. One for the whole extension. */
-export class SourceOpener implements vscode.Disposable {
+export class SourceOpener {
   /** Tree and kernel pairs whose mismatch the person knows of. */
   private readonly warned = new Set<string>();
 
@@ -67,6 +75,7 @@ export class SourceOpener implements vscode.Disposable {
     private readonly indexes: KernelIndexes,
     private readonly clangd: Clangd,
     private readonly prompter: SourcePrompter,
+    private readonly editor: SourceEditor,
     private readonly log: SourceLog,
   ) {}
 
@@ -77,7 +86,7 @@ export class SourceOpener implements vscode.Disposable {
       if (hook.kind === 'BPF entry' || hook.kind === 'BPF verdict') {
         return `${hook.function} is a BPF program; its source is not part of the kernel.`;
       }
-      const { kernelSource } = sourceSettings();
+      const { kernelSource } = this.editor.settings();
       if (kernelSource === '') return this.offerSource(hook, kernel, options);
       const tree = await readTree(kernelSource);
       return await this.openIn(tree, hook, kernel, options, true);
@@ -92,7 +101,7 @@ export class SourceOpener implements vscode.Disposable {
     if (folder === undefined) return undefined;
     try {
       const tree = await readTree(folder);
-      await saveKernelSource(folder);
+      await this.editor.keepKernelSource(folder);
       this.log.info(`source: ${folder} is Linux ${versionText(tree.version)}.`);
       return tree;
     } catch (error) {
@@ -104,7 +113,7 @@ export class SourceOpener implements vscode.Disposable {
   /** The command "Packet Trail: Rebuild Kernel Source Index". */
   async rebuildIndex(): Promise<void> {
     try {
-      const { kernelSource } = sourceSettings();
+      const { kernelSource } = this.editor.settings();
       const tree = kernelSource === '' ? await this.chooseKernelSource() : await readTree(kernelSource);
       if (tree === undefined) return;
       const index = await this.withProgress((open) => this.indexes.rebuild(tree, open));
@@ -134,11 +143,11 @@ export class SourceOpener implements vscode.Disposable {
     const index = await this.withProgress((open) => this.indexes.open(tree, open));
     const located = await locate(index, tree.root, hook, kernel.machine);
     let { definitions, plausible } = located;
-    const settings = sourceSettings();
+    const settings = this.editor.settings();
     if (plausible === 0) {
       const found = await this.clangd.find(tree.root, name, settings);
       if (found === undefined) return this.notDefined(tree, hook, kernel);
-      await show(found.uri, found.range, options);
+      await this.editor.show(found, options);
       return `Opened ${name}, found by clangd.`;
     }
     if (plausible > 1) {
@@ -159,10 +168,10 @@ export class SourceOpener implements vscode.Disposable {
       }
       return this.notDefined(tree, hook, kernel);
     }
-    const at = new vscode.Position(place.line, place.column);
-    await show(vscode.Uri.file(place.path), new vscode.Range(at, at.translate(0, place.length)), options);
+    const { path, line, column, length } = place;
+    await this.editor.show({ path, line, column, endLine: line, endColumn: column + length }, options);
     this.warnOfOtherVersion(tree, kernel);
-    return `Opened ${name} at ${chosen.file}:${place.line + 1}.`;
+    return `Opened ${name} at ${chosen.file}:${line + 1}.`;
   }
 
   private async askClangd(
@@ -238,7 +247,7 @@ export class SourceOpener implements vscode.Disposable {
 
   private async online(hook: SourceHook, kernel: NodeKernel): Promise<string> {
     const name = sourceName(hook.function);
-    const address = onlineAddress(sourceSettings().onlineSource, hook.function, kernel);
+    const address = onlineAddress(this.editor.settings().onlineSource, hook.function, kernel);
     if (address === undefined) {
       const message = 'The setting packetTrail.onlineSource is no http(s) address; correct it in the settings.';
       this.offer('error', message, [], () => Promise.resolve());
@@ -300,41 +309,6 @@ export class SourceOpener implements vscode.Disposable {
       this.chooseKernelSource(),
     );
   }
-}
-
-async function show(uri: vscode.Uri, range: vscode.Range, { beside, preview = true }: OpenOptions): Promise<void> {
-  const editor = await vscode.window.showTextDocument(uri, {
-    selection: range,
-    preview,
-    viewColumn: beside ? vscode.ViewColumn.Beside : vscode.ViewColumn.Active,
-  });
-  editor.revealRange(range, vscode.TextEditorRevealType.InCenterIfOutsideViewport);
-}
-
-/** Reads the settings; a value of the wrong type counts as its default. */
-export function sourceSettings(): SourceSettings {
-  const settings = vscode.workspace.getConfiguration('packetTrail');
-  const text = (name: string, fallback: string): string => {
-    const value: unknown = settings.get(name);
-    return typeof value === 'string' && value.trim() !== '' ? value.trim() : fallback;
-  };
-  return {
-    kernelSource: text('kernelSource', ''),
-    onlineSource: text('onlineSource', defaultOnlineSource),
-    program: text('clangd.path', 'clangd'),
-    compileCommands: text('clangd.compileCommands', ''),
-  };
-}
-
-async function saveKernelSource(folder: string): Promise<void> {
-  const settings = vscode.workspace.getConfiguration('packetTrail');
-  // Where it is set already, or a workspace's older value would hide the new one.
-  const inWorkspace = settings.inspect('kernelSource')?.workspaceValue !== undefined;
-  await settings.update(
-    'kernelSource',
-    folder,
-    inWorkspace ? vscode.ConfigurationTarget.Workspace : vscode.ConfigurationTarget.Global,
-  );
 }
 
 function indexed(tree: KernelTree, { details }: IndexFile): string {

@@ -2,11 +2,12 @@
 // document that can only be read.
 import { posix } from 'node:path';
 import * as vscode from 'vscode';
-import type { Program, SourceLine } from '../trace/programMessages.ts';
-import { programName } from '../trace/programText.ts';
 import type { OpenOptions, SourcePrompter } from '../source/openSource.ts';
 import { listProgram, programPlace, type ProgramPlace } from '../source/programListing.ts';
 import { likeliest, mapPath, nameGlob } from '../source/programPath.ts';
+import type { Program, SourceLine } from '../trace/programMessages.ts';
+import { programName } from '../trace/programText.ts';
+import { showSelection } from './sourceEditor.ts';
 
 /** Scheme of the documents that are made here. */
 const programScheme = 'packet-trail-program';
@@ -74,7 +75,7 @@ export class ProgramSources implements vscode.TextDocumentContentProvider, vscod
       const compiled = place.text.trim();
       const differs =
         place.line > document.lineCount || (compiled !== '' && document.lineAt(at.line).text.trim() !== compiled);
-      await show(document, document.lineAt(at.line).range, options);
+      await showSelection(document, new vscode.Range(at, at), options);
       const where = `${vscode.workspace.asRelativePath(found)}:${at.line + 1}`;
       return `Opened ${name} at ${where}.${differs ? ' The file is not the one that was compiled: lines may differ.' : ''}`;
     }
@@ -85,7 +86,7 @@ export class ProgramSources implements vscode.TextDocumentContentProvider, vscod
     const listing = listProgram(program, lines);
     const uri = this.put(origin, program, posix.basename(place.file), listing.text);
     const document = await vscode.workspace.openTextDocument(uri);
-    await show(document, document.lineAt(listing.line).range, options);
+    await showSelection(document, new vscode.Range(listing.line, 0, listing.line, 0), options);
     return `Opened the lines of ${name} that its BTF carries: ${missing} (setting packetTrail.programSource.pathMap).`;
   }
 
@@ -153,17 +154,4 @@ async function reads(uri: vscode.Uri, line: number, text: string): Promise<boole
   if (text.trim() === '') return false;
   const document = await vscode.workspace.openTextDocument(uri);
   return line <= document.lineCount && document.lineAt(line - 1).text.trim() === text.trim();
-}
-
-async function show(
-  document: vscode.TextDocument,
-  range: vscode.Range,
-  { beside, preview = true }: OpenOptions,
-): Promise<void> {
-  const editor = await vscode.window.showTextDocument(document, {
-    selection: new vscode.Range(range.start, range.start),
-    preview,
-    viewColumn: beside ? vscode.ViewColumn.Beside : vscode.ViewColumn.Active,
-  });
-  editor.revealRange(range, vscode.TextEditorRevealType.InCenterIfOutsideViewport);
 }

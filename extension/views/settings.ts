@@ -1,5 +1,7 @@
 // The settings of the extension, typed, and what a value must be to be used.
 import * as vscode from 'vscode';
+import { defaultOnlineSource } from '../source/online.ts';
+import type { SourceSettings } from '../source/openSource.ts';
 
 /** Settings that shape a trace; each becomes an option of the helper. */
 export interface TraceSettings {
@@ -56,4 +58,27 @@ export function programPathMap(): Readonly<Record<string, string>> {
 /** The SSH configuration file to use; undefined means OpenSSH's own default. */
 export function sshConfigFile(): string | undefined {
   return read('sshConfigFile', '', isString) || undefined;
+}
+
+/** Reads the settings of click-through. */
+export function sourceSettings(): SourceSettings {
+  const text = (name: string, fallback: string): string => read(name, '', isString).trim() || fallback;
+  return {
+    kernelSource: text('kernelSource', ''),
+    onlineSource: text('onlineSource', defaultOnlineSource),
+    program: text('clangd.path', 'clangd'),
+    compileCommands: text('clangd.compileCommands', ''),
+  };
+}
+
+/** Keeps the folder of the kernel's source, which {@link sourceSettings} gives from then on. */
+export async function keepKernelSource(folder: string): Promise<void> {
+  const settings = vscode.workspace.getConfiguration('packetTrail');
+  // Where it is set already, or a workspace's older value would hide the new one.
+  const inWorkspace = settings.inspect('kernelSource')?.workspaceValue !== undefined;
+  await settings.update(
+    'kernelSource',
+    folder,
+    inWorkspace ? vscode.ConfigurationTarget.Workspace : vscode.ConfigurationTarget.Global,
+  );
 }

@@ -1,6 +1,7 @@
 // Asks and tells through VS Code's own windows what click-through needs to.
 import * as vscode from 'vscode';
 import type { SourceChoice, SourcePrompter } from '../source/openSource.ts';
+import { withProgress } from './progress.ts';
 
 /** The prompter of the user interface. */
 export class WindowSourcePrompter implements SourcePrompter {
@@ -42,25 +43,5 @@ export class WindowSourcePrompter implements SourcePrompter {
     await vscode.env.openExternal(vscode.Uri.parse(address, true));
   }
 
-  async progress<T>(
-    title: string,
-    task: (report: (message: string, fraction: number) => void, signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    return await vscode.window.withProgress(
-      { location: vscode.ProgressLocation.Notification, title, cancellable: true },
-      async (progress, token) => {
-        const abort = new AbortController();
-        const listener = token.onCancellationRequested(() => abort.abort());
-        let shown = 0;
-        try {
-          return await task((message, fraction) => {
-            progress.report({ message, increment: Math.max(0, fraction - shown) * 100 });
-            shown = Math.max(shown, fraction);
-          }, abort.signal);
-        } finally {
-          listener.dispose();
-        }
-      },
-    );
-  }
+  readonly progress = withProgress;
 }

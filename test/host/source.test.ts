@@ -8,6 +8,8 @@ import { Clangd } from '../../extension/source/clangd.ts';
 import { KernelIndexes } from '../../extension/source/kernelIndex.ts';
 import { SourceOpener, type SourceChoice, type SourcePrompter } from '../../extension/source/openSource.ts';
 import type { SourceHook } from '../../extension/source/locate.ts';
+import { WindowClangd } from '../../extension/views/clangdServer.ts';
+import { WindowSourceEditor } from '../../extension/views/sourceEditor.ts';
 
 /** Answers as the test says, and remembers what was asked. */
 class FakePrompter implements SourcePrompter {
@@ -85,7 +87,7 @@ suite('kernel source', () => {
       warn: (text: string): void => void log.push(text),
     };
     const indexes = new KernelIndexes(join(extension.extensionPath, 'dist', 'indexer.js'), join(folder, 'index'));
-    clangd = new Clangd(sink);
+    clangd = new Clangd(new WindowClangd(sink), sink);
     // The prompter is replaced by each test; the opener asks whichever is current.
     const current: SourcePrompter = {
       choose: (...args) => prompter.choose(...args),
@@ -94,7 +96,7 @@ suite('kernel source', () => {
       browse: (address) => prompter.browse(address),
       progress: (title, task) => prompter.progress(title, task),
     };
-    opener = new SourceOpener(indexes, clangd, current, sink);
+    opener = new SourceOpener(indexes, clangd, current, new WindowSourceEditor(), sink);
   });
 
   setup(async () => {
