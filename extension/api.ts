@@ -1,5 +1,4 @@
 // What other extensions, and tests, may ask of Packet Trail. Versioned: a field is never taken away within a version.
-import type * as vscode from 'vscode';
 import type { ProgramRow } from './trace/programTree.ts';
 import type { TraceSource } from './trace/source.ts';
 import type { TraceSummary, TrailRow } from './protocol/timeline.ts';
@@ -15,13 +14,18 @@ export interface ApiTrace {
   programs(): Promise<readonly ProgramRow[]>;
 }
 
+/** A vscode.Uri, of which only the text matters. */
+export interface FileUri {
+  toString(): string;
+}
+
 /** The exports of the extension. */
 export interface PacketTrailApi {
   readonly version: 1;
   /** Traces that were started in this window. */
   traces(): readonly ApiTrace[];
   /** The trace of an open `.pkttrail` file; undefined when it isn't open. */
-  file(uri: vscode.Uri): ApiTrace | undefined;
+  file(uri: FileUri): ApiTrace | undefined;
 }
 
 /** Makes the exports. */
@@ -30,7 +34,7 @@ export function packetTrailApi(traces: Traces, editor: TraceEditor): PacketTrail
     version: 1,
     traces: () => traces.all().map(({ source }) => apiTrace(source)),
     file: (uri) => {
-      const source = editor.find(uri);
+      const source = editor.find(uri.toString());
       return source && apiTrace(source);
     },
   };

@@ -2,73 +2,85 @@
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { packetTrailApi, type PacketTrailApi } from './api.ts';
-import { registerCommands } from './commands/registry.ts';
-import { listHosts } from './nodes/hosts.ts';
+import { fileCommands } from './commands/fileCommands.ts';
+import { nodeCommands } from './commands/nodeCommands.ts';
 import { programCommands } from './commands/programCommands.ts';
-import { programPathMap, sshConfigFile } from './views/settings.ts';
+import { registerCommands } from './commands/registry.ts';
+import { sourceCommands } from './commands/sourceCommands.ts';
+import { timelineActions } from './commands/timelineActions.ts';
+import { traceCommands } from './commands/traceCommands.ts';
+import { listHosts } from './nodes/hosts.ts';
+import type { ReachContext } from './sessions/reach.ts';
+import { State } from './sessions/state.ts';
+import { Traces } from './sessions/traces.ts';
 import { Clangd } from './source/clangd.ts';
 import { KernelIndexes } from './source/kernelIndex.ts';
 import { SourceOpener } from './source/openSource.ts';
-import { ProgramSources } from './views/programSources.ts';
-import { WindowSourcePrompter } from './views/windowSourcePrompter.ts';
-import { State } from './sessions/state.ts';
-import { Traces } from './sessions/traces.ts';
-import { traceCommands } from './commands/traceCommands.ts';
 import { WindowClangd } from './views/clangdServer.ts';
 import { NodesView } from './views/nodesView.ts';
+import { ProgramSources } from './views/programSources.ts';
 import { ProgramsView } from './views/programsView.ts';
+import { withProgress } from './views/progress.ts';
 import { WindowPrompter } from './views/prompter.ts';
+import { programPathMap, sshConfigFile } from './views/settings.ts';
 import { WindowSourceEditor } from './views/sourceEditor.ts';
-import { TraceContext } from './views/traceContext.ts';
+import { WindowSourcePrompter } from './views/sourcePrompter.ts';
 import { TimelinePanels } from './views/timelinePanels.ts';
+import { TraceContext } from './views/traceContext.ts';
 import { TraceEditor } from './views/traceEditor.ts';
 import { TracesView } from './views/tracesView.ts';
 
 /** Called by VS Code when the first command runs or a trace file is opened. */
 export function activate(context: vscode.ExtensionContext): PacketTrailApi {
+  const { extensionUri } = context;
+  const storage = context.globalStorageUri.fsPath;
   const log = vscode.window.createOutputChannel('Packet Trail', { log: true });
   const state = new State(context.globalState);
-  const traces = new Traces(join(context.globalStorageUri.fsPath, 'recordings'));
-  const clangd = new Clangd(new WindowClangd(log), log);
-  const indexes = new KernelIndexes(
-    context.asAbsolutePath(join('dist', 'indexer.js')),
-    join(context.globalStorageUri.fsPath, 'kernel-source'),
-  );
-  const prompter = new WindowSourcePrompter();
-  const source = new SourceOpener(indexes, clangd, prompter, new WindowSourceEditor(), log);
-  const programSources = new ProgramSources(prompter, programPathMap);
-  const configuredHosts = async (): Promise<readonly string[]> =>
-    (await listHosts({ configFile: sshConfigFile() })).map(({ name }) => name);
-  const nodes = new NodesView(state, configuredHosts);
-  const start = { extensionUri: context.extensionUri, log, prompter: new WindowPrompter() };
-  const commands = traceCommands({
-    context,
+  const traces = new Traces(join(storage, 'recordings'));
+  const reach: ReachContext = {
+    helpers: context.asAbsolutePath(join('dist', 'helper')),
+    prompter: new WindowPrompter(),
     log,
-    state,
-    traces,
-    source,
-    programSources,
-    nodes,
-    configuredHosts,
-    start,
-    panels: () => panels,
-  });
-  const panels = new TimelinePanels(context.extensionUri, traces, commands.actions);
-  const editor = new TraceEditor(context.extensionUri, commands.fileActions);
+    sshConfigFile,
+    progress: withProgress,
+  };
+
+  const clangd = new Clangd(new WindowClangd(log), log);
+  const indexes = new KernelIndexes(context.asAbsolutePath(join('dist', 'indexer.js')), join(storage, 'kernel-source'));
+  const prompter = new WindowSourcePrompter();
+  const kernel = new SourceOpener(indexes, clangd, prompter, new WindowSourceEditor(), log);
+  const programs = new ProgramSources(prompter, programPathMap);
+  const sources = { kernel, programs };
+
+  const actions = timelineActions(sources, traces, state, log);
+  const panels = new TimelinePanels(extensionUri, traces, actions);
+  const editor = new TraceEditor(extensionUri, actions);
+  const nodes = new NodesView(state, async () =>
+    (await listHosts({ configFile: sshConfigFile() })).map(({ name }) => name),
+  );
+
+  const commands = [
+    ...traceCommands({ log, state, traces, reach, nodes, panels }),
+    ...fileCommands(traces, panels),
+    ...nodeCommands(state, reach, nodes),
+    ...sourceCommands(traces, sources),
+    ...programCommands({ sources: programs, panels, editor }),
+    { id: 'showLog', run: () => log.show() },
+  ];
 
   context.subscriptions.push(
     log,
     traces,
     clangd,
-    source,
-    programSources,
+    kernel,
+    programs,
     nodes,
     panels,
     editor,
     new TracesView(traces),
     new ProgramsView(traces, editor),
     new TraceContext(traces),
-    registerCommands([...commands.list, ...programCommands({ sources: programSources, panels, editor })], log),
+    registerCommands(commands, log),
     vscode.window.registerCustomEditorProvider(TraceEditor.viewType, editor, {
       supportsMultipleEditorsPerDocument: true,
     }),

@@ -8,6 +8,7 @@ import type { End, Progress } from '../trace/metadata.ts';
 import type { TraceSource } from '../trace/source.ts';
 import { TraceStore } from '../trace/store.ts';
 import { StoreQueries } from '../trace/storeQueries.ts';
+import { Emitter } from './emitter.ts';
 
 /** Views are told at most this often that the trace grew. */
 const notifyMs = 100;
@@ -44,8 +45,11 @@ export class LiveTrace implements TraceSource {
   readonly #asked: ((problem: string) => void)[] = [];
   #disposed = false;
   #timer: NodeJS.Timeout | undefined;
-  readonly #listeners = new Set<() => void>();
-  readonly #progress = new Set<(progress: Progress) => void>();
+  readonly #changed = new Emitter();
+  readonly #progress = new Emitter<Progress>();
+  /** Calls back with each step of starting and ending. */
+  readonly onProgress = this.#progress.on;
+  readonly onChange = this.#changed.on;
   readonly #decoder: StreamDecoder;
   #go: () => void = () => undefined;
 
@@ -108,17 +112,6 @@ export class LiveTrace implements TraceSource {
     return this.#message;
   }
 
-  onChange(listener: () => void): { dispose(): void } {
-    this.#listeners.add(listener);
-    return { dispose: () => void this.#listeners.delete(listener) };
-  }
-
-  /** Calls back with each step of starting and ending. */
-  onProgress(listener: (progress: Progress) => void): { dispose(): void } {
-    this.#progress.add(listener);
-    return { dispose: () => void this.#progress.delete(listener) };
-  }
-
   /** Ends the trace on the node and resolves when nothing of it is left there; rejects with what went wrong. */
   async stop(): Promise<void> {
     const error = await this.parts.helper.stop();
@@ -160,8 +153,8 @@ export class LiveTrace implements TraceSource {
   dispose(): void {
     this.#disposed = true;
     this.parts.connection.dispose();
-    this.#listeners.clear();
-    this.#progress.clear();
+    this.#changed.dispose();
+    this.#progress.dispose();
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
@@ -208,7 +201,7 @@ export class LiveTrace implements TraceSource {
   }
 
   #onProgress(progress: Progress): void {
-    for (const listener of this.#progress) listener(progress);
+    this.#progress.fire(progress);
     if (progress.phase !== 'live' || this.#status !== 'starting') return;
     this.#set('live', '');
     this.#go();
@@ -228,7 +221,7 @@ export class LiveTrace implements TraceSource {
   #notify(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    for (const listener of this.#listeners) listener();
+    this.#changed.fire();
   }
 }
 

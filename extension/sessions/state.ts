@@ -1,5 +1,4 @@
-// What is remembered between sessions: the nodes and filters that were used. Never a secret.
-import type * as vscode from 'vscode';
+// What is remembered from one window to the next: the nodes and filters that were used. Never a secret.
 
 /** A node that was used, newest first in the list. */
 export interface RecentNode {
@@ -19,17 +18,23 @@ function isRecentNode(value: unknown): value is RecentNode {
   return typeof target === 'string' && typeof lastUsedMs === 'number' && typeof lastFilter === 'string';
 }
 
-/** Typed access to the extension's global memento. */
+/** Where it is kept: VS Code's Memento. */
+export interface Memento {
+  get(key: string): unknown;
+  update(key: string, value: unknown): PromiseLike<void>;
+}
+
+/** Typed access to what is kept. */
 export class State {
-  constructor(private readonly memento: vscode.Memento) {}
+  constructor(private readonly memento: Memento) {}
 
   recentNodes(): readonly RecentNode[] {
-    const value = this.memento.get<unknown>(recentNodesKey);
+    const value = this.memento.get(recentNodesKey);
     return Array.isArray(value) ? value.filter(isRecentNode) : [];
   }
 
   recentFilters(): readonly string[] {
-    const value = this.memento.get<unknown>(recentFiltersKey);
+    const value = this.memento.get(recentFiltersKey);
     return Array.isArray(value) ? value.filter((filter) => typeof filter === 'string') : [];
   }
 

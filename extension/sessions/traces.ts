@@ -2,9 +2,9 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as vscode from 'vscode';
-import { claim, isClaimed, release } from './claim.ts';
 import { isLive, type TraceSource } from '../trace/source.ts';
+import { claim, isClaimed, release } from './claim.ts';
+import { Emitter } from './emitter.ts';
 
 /** A trace that was started in this window. It lives until it is discarded or the window closes. */
 export interface OpenTrace {
@@ -25,9 +25,9 @@ export interface Recording {
 }
 
 /** Keeps the traces of this window and the folder of unsaved recordings. */
-export class Traces implements vscode.Disposable {
-  private readonly changed = new vscode.EventEmitter<undefined>();
-  readonly onDidChange = this.changed.event;
+export class Traces {
+  private readonly changed = new Emitter();
+  readonly onDidChange = this.changed.on;
   private readonly traces: { readonly trace: OpenTrace; readonly listener: { dispose(): void } }[] = [];
   private readonly saved = new WeakSet<OpenTrace>();
   private shown: OpenTrace | undefined;
@@ -50,11 +50,11 @@ export class Traces implements vscode.Disposable {
 
   setCurrent(trace: OpenTrace): void {
     this.shown = trace;
-    this.changed.fire(undefined);
+    this.changed.fire();
   }
 
   add(trace: OpenTrace): void {
-    const listener = trace.source.onChange(() => this.changed.fire(undefined));
+    const listener = trace.source.onChange(() => this.changed.fire());
     this.traces.push({ trace, listener });
     this.setCurrent(trace);
   }
@@ -68,7 +68,7 @@ export class Traces implements vscode.Disposable {
     } catch {
       // Then it is listed once more than needed.
     }
-    this.changed.fire(undefined);
+    this.changed.fire();
   }
 
   isSaved(trace: OpenTrace): boolean {
@@ -90,7 +90,7 @@ export class Traces implements vscode.Disposable {
   async abandon(recording: string): Promise<void> {
     await rm(recording, { force: true });
     release(recording);
-    this.changed.fire(undefined);
+    this.changed.fire();
   }
 
   /** Recordings on disk that no window is writing, newest first. */
@@ -143,7 +143,7 @@ export class Traces implements vscode.Disposable {
   async discardRecording({ path }: Recording): Promise<void> {
     await rm(path, { force: true });
     release(path);
-    this.changed.fire(undefined);
+    this.changed.fire();
   }
 
   private remove(trace: OpenTrace): void {
@@ -152,7 +152,7 @@ export class Traces implements vscode.Disposable {
     entry?.listener.dispose();
     trace.dispose();
     if (this.shown === trace) this.shown = undefined;
-    this.changed.fire(undefined);
+    this.changed.fire();
   }
 
   dispose(): void {

@@ -1,22 +1,8 @@
 // Asks what to trace: a pcap-filter expression, and behind the gear the filters that aren't part of that language.
 import * as vscode from 'vscode';
+import type { TraceFilter } from '../nodes/helperFlags.ts';
 import { reasonOf } from '../protocol/reason.ts';
-
-/** What to trace. Empty strings mean: not filtered by it. */
-export interface TraceFilter {
-  /** pcap-filter(7) expression. */
-  readonly expression: string;
-  /** Inode number, path, or name of a network namespace on the node. */
-  readonly netns: string;
-  /** Name or index of an interface; `NETNS/NAME` for one in another namespace. */
-  readonly iface: string;
-  /** VALUE or VALUE/MASK, decimal or 0x. */
-  readonly mark: string;
-  /** Only the hops in BPF programs and what they call, none in the rest of the kernel. */
-  readonly programsOnly: boolean;
-}
-
-export const everyPacket: TraceFilter = { expression: '', netns: '', iface: '', mark: '', programsOnly: false };
+import { filterText, markProblem } from '../sessions/traceFilter.ts';
 
 interface Extra {
   readonly key: 'netns' | 'iface' | 'mark';
@@ -50,28 +36,6 @@ const extras: readonly Extra[] = [
     problem: markProblem,
   },
 ];
-
-/** Why a text is no mark; undefined when it is one. */
-function markProblem(text: string): string | undefined {
-  const parts = text.split('/');
-  const fine =
-    parts.length <= 2 &&
-    parts.every((part) => /^(0x[0-9a-f]{1,8}|[0-9]{1,10})$/i.test(part) && Number(part) <= 0xffff_ffff);
-  return fine ? undefined : 'A mark is VALUE or VALUE/MASK, each a 32-bit number such as 16 or 0x10.';
-}
-
-/** One line for a filter, as titles and descriptions show it. */
-export function filterText(filter: TraceFilter): string {
-  return [
-    filter.expression,
-    filter.netns && `netns ${filter.netns}`,
-    filter.iface && `interface ${filter.iface}`,
-    filter.mark && `mark ${filter.mark}`,
-    filter.programsOnly && 'tc/XDP programs only',
-  ]
-    .filter(Boolean)
-    .join(', ');
-}
 
 /**
  * Asks for the filter; resolves undefined when the person gave up.

@@ -1,32 +1,7 @@
 // The Nodes view: recent nodes, hosts of the SSH configuration, and this machine.
 import * as vscode from 'vscode';
 import type { State } from '../sessions/state.ts';
-
-/** A row of the view. */
-export interface NodeItem {
-  readonly target: string;
-  readonly origin: 'recent' | 'config' | 'local';
-  readonly detail: string;
-}
-
-/** Lists the nodes that can be picked: recent ones first, each once. */
-export function listNodes(state: State, configured: readonly string[], local: boolean): readonly NodeItem[] {
-  const recent = state
-    .recentNodes()
-    .map(({ target, lastFilter }): NodeItem => ({ target, origin: 'recent', detail: lastFilter }));
-  const known = new Set(recent.map(({ target }) => target));
-  const fromConfig = configured
-    .filter((host) => !known.has(host))
-    .map((target): NodeItem => ({ target, origin: 'config', detail: 'SSH configuration' }));
-  const here: readonly NodeItem[] =
-    local && !known.has(localTarget)
-      ? [{ target: localTarget, origin: 'local', detail: 'where the extension runs' }]
-      : [];
-  return [...recent, ...fromConfig, ...here];
-}
-
-/** The target that stands for the machine the extension runs on. */
-export const localTarget = 'This Machine';
+import { listNodes, type NodeItem } from '../sessions/targets.ts';
 
 /** Feeds the tree; `configured` reads the SSH configuration. */
 export class NodesView implements vscode.TreeDataProvider<NodeItem>, vscode.Disposable {
@@ -36,7 +11,8 @@ export class NodesView implements vscode.TreeDataProvider<NodeItem>, vscode.Disp
 
   constructor(
     private readonly state: State,
-    private readonly configured: () => Promise<readonly string[]>,
+    /** The hosts of the SSH configuration. */
+    readonly configured: () => Promise<readonly string[]>,
   ) {
     this.view = vscode.window.createTreeView('packetTrail.nodes', { treeDataProvider: this });
   }
@@ -55,7 +31,7 @@ export class NodesView implements vscode.TreeDataProvider<NodeItem>, vscode.Disp
   }
 
   async getChildren(node?: NodeItem): Promise<NodeItem[]> {
-    return node ? [] : [...listNodes(this.state, await this.configured(), process.platform === 'linux')];
+    return node ? [] : [...listNodes(this.state, await this.configured())];
   }
 
   dispose(): void {

@@ -1,7 +1,7 @@
 // Asks which node to trace: recent ones, hosts of the SSH configuration, this machine, or a new one.
 import * as vscode from 'vscode';
 import type { State } from '../sessions/state.ts';
-import { listNodes, type NodeItem } from './nodesView.ts';
+import { listNodes, targetProblem, type NodeItem } from '../sessions/targets.ts';
 
 interface NodePick extends vscode.QuickPickItem {
   readonly target?: string;
@@ -13,7 +13,7 @@ const icons = { recent: 'history', config: 'server', local: 'device-desktop' } a
 
 /** Resolves the node's target, or undefined when the person gave up. */
 export async function pickNode(state: State, configured: readonly string[]): Promise<string | undefined> {
-  const nodes = listNodes(state, configured, process.platform === 'linux');
+  const nodes = listNodes(state, configured);
   const picks: NodePick[] = [];
   let heading: NodeItem['origin'] | undefined;
   for (const { target, origin, detail } of nodes) {
@@ -41,15 +41,4 @@ export async function askTarget(): Promise<string | undefined> {
     validateInput: (text) => targetProblem(text.trim()),
   });
   return value?.trim();
-}
-
-/** Why a text can't be a node's name; undefined when it can. A leading dash would be an option to ssh. */
-function targetProblem(text: string): string | undefined {
-  if (text === '') return 'Type a host name.';
-  if (text.startsWith('-')) return 'A host name does not begin with a dash.';
-  if (/[\s\p{Cc}]/u.test(text)) return 'A host name has no spaces.';
-  const port = /^[^[\]]*[^:]:(\d+)$/.exec(text)?.[1] ?? /\]:(\d+)$/.exec(text)?.[1];
-  if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535))
-    return `Port ${port} is not between 1 and 65535.`;
-  return undefined;
 }

@@ -1,25 +1,8 @@
 // The settings of the extension, typed, and what a value must be to be used.
 import * as vscode from 'vscode';
+import type { TraceSettings } from '../nodes/helperFlags.ts';
 import { defaultOnlineSource } from '../source/online.ts';
 import type { SourceSettings } from '../source/openSource.ts';
-
-/** Settings that shape a trace; each becomes an option of the helper. */
-export interface TraceSettings {
-  readonly include: readonly string[];
-  readonly exclude: readonly string[];
-  readonly modules: boolean;
-  readonly stacks: boolean;
-  /** Events after which the trace stops. */
-  readonly eventLimit: number;
-  /** Ring buffer on the node: "16M". */
-  readonly buffer: string;
-  /** Whether BPF programs (tc, XDP) are hooked, too. */
-  readonly programs: boolean;
-  /** Globs of BPF programs' names to hook; none = all of them. */
-  readonly includePrograms: readonly string[];
-  /** BPF run time that the trace may take, percent of one core; 0 = no limit. */
-  readonly maxOverhead: number;
-}
 
 function read<T>(name: string, fallback: T, valid: (value: unknown) => value is T): T {
   const value: unknown = vscode.workspace.getConfiguration('packetTrail').get(name);

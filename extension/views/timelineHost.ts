@@ -11,7 +11,6 @@ export interface TimelineActions {
   openSource(source: TraceSource, event: number, beside: boolean): Promise<string>;
   /** Captures by another packet filter; resolves with why it was refused, empty when it is in force. */
   capture(source: TraceSource, expression: string): Promise<string>;
-  save(): Promise<void>;
 }
 
 /** Connects a webview to a trace until it is disposed. */
@@ -21,10 +20,12 @@ export class TimelineHost implements vscode.Disposable {
   private wanted: string | undefined;
   private disposed = false;
 
+  /** @param save writes the trace to a file; undefined for one that is a file, which the timeline doesn't offer to save */
   constructor(
     private readonly webview: vscode.Webview,
     source: TraceSource,
     actions: TimelineActions,
+    save?: () => Promise<void>,
   ) {
     const { queries } = source;
     const handlers: Handlers = {
@@ -54,7 +55,7 @@ export class TimelineHost implements vscode.Disposable {
         return {};
       },
       save: async () => {
-        await actions.save();
+        await save?.();
         return {};
       },
     };

@@ -4,6 +4,11 @@ import type { OpenTrace, Traces } from '../sessions/traces.ts';
 import { TimelineHost, type TimelineActions } from './timelineHost.ts';
 import { timelineHtml, timelineOptions } from './timelinePage.ts';
 
+/** What the timelines of this window's traces ask of the extension. */
+export interface PanelActions extends TimelineActions {
+  save(trace: OpenTrace): Promise<void>;
+}
+
 /** Opens and finds the panels. */
 export class TimelinePanels implements vscode.Disposable {
   private readonly panels = new Map<OpenTrace, { readonly panel: vscode.WebviewPanel; readonly host: TimelineHost }>();
@@ -11,7 +16,7 @@ export class TimelinePanels implements vscode.Disposable {
   constructor(
     private readonly extensionUri: vscode.Uri,
     private readonly traces: Traces,
-    private readonly actions: (trace: OpenTrace) => TimelineActions,
+    private readonly actions: PanelActions,
   ) {}
 
   /** Brings the trace's timeline to the front. Closing it doesn't end the trace. */
@@ -28,7 +33,7 @@ export class TimelinePanels implements vscode.Disposable {
       timelineOptions(this.extensionUri),
     );
     panel.iconPath = { light: this.icon('light'), dark: this.icon('dark') };
-    const host = new TimelineHost(panel.webview, trace.source, this.actions(trace));
+    const host = new TimelineHost(panel.webview, trace.source, this.actions, () => this.actions.save(trace));
     this.panels.set(trace, { panel, host });
     panel.onDidChangeViewState(() => {
       if (panel.active) this.traces.setCurrent(trace);

@@ -8,7 +8,7 @@ import { StatusBar } from './statusBar.ts';
 export class TraceContext implements vscode.Disposable {
   private readonly statusBar = new StatusBar();
   private readonly keys = new Map<string, boolean>();
-  private readonly listener: vscode.Disposable;
+  private readonly listener: { dispose(): void };
   /** The trace of the status bar item. */
   private shown: TraceSource | undefined;
 

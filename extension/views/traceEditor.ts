@@ -33,12 +33,12 @@ export class TraceEditor implements vscode.CustomReadonlyEditorProvider<TraceDoc
 
   constructor(
     private readonly extensionUri: vscode.Uri,
-    private readonly actions: (uri: vscode.Uri) => TimelineActions,
+    private readonly actions: TimelineActions,
   ) {}
 
   /** The trace of a file that is open; undefined when it isn't. */
-  find(uri: vscode.Uri): TraceSource | undefined {
-    return this.open.get(uri.toString());
+  find(uri: string): TraceSource | undefined {
+    return this.open.get(uri);
   }
 
   /** The files that are open. */
@@ -80,7 +80,7 @@ export class TraceEditor implements vscode.CustomReadonlyEditorProvider<TraceDoc
 
   resolveCustomEditor(document: TraceDocument, panel: vscode.WebviewPanel): void {
     panel.webview.options = timelineOptions(this.extensionUri);
-    const host = new TimelineHost(panel.webview, document.source, this.actions(document.uri));
+    const host = new TimelineHost(panel.webview, document.source, this.actions);
     const key = document.uri.toString();
     const hosts = this.hosts.get(key) ?? new Set<TimelineHost>();
     this.hosts.set(key, hosts.add(host));

@@ -1,0 +1,56 @@
+// Commands about traces as files: save, open, discard.
+import { basename } from 'node:path';
+import * as vscode from 'vscode';
+import type { OpenTrace, Traces } from '../sessions/traces.ts';
+import { isLive } from '../trace/source.ts';
+import { askTraceFile, askWhere, confirmDiscard, pickTrace, saySaved } from '../views/traceDialogs.ts';
+import type { TimelinePanels } from '../views/timelinePanels.ts';
+import type { TraceItem } from '../views/tracesView.ts';
+import { noTrace } from './conditions.ts';
+import type { Command } from './registry.ts';
+import { traceOf } from './rows.ts';
+
+/** Makes the commands. */
+export function fileCommands(traces: Traces, panels: TimelinePanels): readonly Command[] {
+  return [
+    {
+      id: 'saveTraceAs',
+      unavailable: () => noTrace(traces),
+      run: async (argument) => {
+        const trace = traceOf(argument) ?? (await pickTrace(traces, traces.all(), 'Save which trace?'));
+        if (trace) await saveTrace(trace, traces);
+      },
+    },
+    {
+      id: 'openTrace',
+      run: async () => {
+        const uri = await askTraceFile();
+        if (uri) await vscode.commands.executeCommand('vscode.open', uri);
+      },
+    },
+    {
+      id: 'discardTrace',
+      run: async (argument) => {
+        const item = argument as TraceItem | undefined;
+        if (item?.kind === 'trace') {
+          if (!(await confirmDiscard(item.trace.source.title))) return;
+          panels.close(item.trace);
+          await traces.discard(item.trace);
+        } else if (item?.kind === 'recording') {
+          if (await confirmDiscard(basename(item.recording.path))) await traces.discardRecording(item.recording);
+        }
+      },
+    },
+  ];
+}
+
+/** Asks where to, and writes the trace up to now there. Rejects with what a person should read. */
+export async function saveTrace(trace: OpenTrace, traces: Traces): Promise<void> {
+  const target = await askWhere(basename(trace.recording));
+  if (!target) return;
+  if (target.scheme !== 'file') throw new Error(`A trace can't be saved to ${target.toString()}. Pick a local folder.`);
+  const whole = !isLive(trace.source);
+  await trace.saveTo(target.fsPath);
+  if (whole) traces.markSaved(trace);
+  saySaved(target, isLive(trace.source));
+}

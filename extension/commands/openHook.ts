@@ -1,0 +1,23 @@
+// From a hook of a trace to its source: the definition of a kernel function, or the file of a BPF program.
+import type { OpenOptions, SourceOpener } from '../source/openSource.ts';
+import type { Hook } from '../trace/metadata.ts';
+import type { TraceSource } from '../trace/source.ts';
+import { originOf, type ProgramSources } from '../views/programSources.ts';
+
+/** Where sources are looked for. */
+export interface Sources {
+  readonly kernel: SourceOpener;
+  readonly programs: ProgramSources;
+}
+
+/** Opens a hook's source; resolves with what was done, or why not, in words. */
+export async function openHook(
+  { kernel, programs }: Sources,
+  trace: TraceSource,
+  hook: Hook,
+  options: OpenOptions,
+): Promise<string> {
+  const found = await trace.queries.programOf(hook);
+  if (found === undefined) return await kernel.openHook(hook, await trace.queries.kernel(), options);
+  return await programs.open(found.program, found.lines, originOf(trace), options);
+}
