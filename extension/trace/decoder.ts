@@ -2,6 +2,8 @@
 import { FormatError, LimitError } from './error.ts';
 import { FrameSplitter, frameType, type Frame } from './frames.ts';
 import { MessageReader } from './message.ts';
+import type { Counters, End, FilterChange, Hello, HookStatus, Progress } from './metadata.ts';
+import { readPrograms, readSource } from './programMessages.ts';
 import {
   readClock,
   readContext,
@@ -17,14 +19,7 @@ import {
   readStacks,
   readStatus,
   readSymbols,
-  type Counters,
-  type End,
-  type FilterChange,
-  type Hello,
-  type HookStatus,
-  type Progress,
-} from './metadata.ts';
-import { readPrograms, readSource } from './programMessages.ts';
+} from './readMetadata.ts';
 import { decodeBatch } from './records.ts';
 import type { TraceData } from './traceData.ts';
 

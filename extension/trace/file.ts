@@ -9,7 +9,8 @@ import { FormatError } from './error.ts';
 import { encodeFrame, frameType, maxFrameLength, type Frame } from './frames.ts';
 import { ByteReader } from './bytes.ts';
 import { MessageReader, MessageWriter } from './message.ts';
-import { writeContext, type Context } from './metadata.ts';
+import type { Context } from './metadata.ts';
+import { writeContext } from './readMetadata.ts';
 
 /** The first 16 bytes of a file: magic and version 1. */
 export const fileHead = Uint8Array.of(

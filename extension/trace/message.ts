@@ -101,6 +101,18 @@ export class MessageReader extends ByteReader {
   }
 }
 
+/** Reads every field of a message: `take(field)` returns false for one that it doesn't know. */
+export function each(reader: MessageReader, take: (field: number) => boolean): void {
+  while (reader.next()) if (!take(reader.field)) reader.skip();
+}
+
+/** Collects one repeated sub-message of a frame. */
+export function repeated<T>(reader: MessageReader, field: number, read: (item: MessageReader) => T): T[] {
+  const items: T[] = [];
+  each(reader, (at) => at === field && items.push(read(reader.message())) > 0);
+  return items;
+}
+
 /** Writes a message. Fields that are zero or empty are left out, as proto3 does. */
 export class MessageWriter {
   #bytes = new Uint8Array(64);

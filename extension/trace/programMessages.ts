@@ -1,7 +1,6 @@
 // The frames about BPF programs as typed values: Program and Source of docs/stream-format.md. What a node or a file sends
 // is not trusted: lists and texts are cut to what a kernel can have, values that can't be are left out.
-import type { MessageReader } from './message.ts';
-import { each, repeated } from './metadata.ts';
+import { each, repeated, type MessageReader } from './message.ts';
 
 export const directions = ['none', 'ingress', 'egress'] as const;
 export type Direction = (typeof directions)[number];
