@@ -11,7 +11,7 @@
 // All integers are little endian.
 import { readFile } from 'node:fs/promises';
 
-/** One definition of a function: where, and {@link Flag} bits of scanner.ts. */
+/** One definition of a function: where, and Flag bits of declaration.ts. */
 export interface Definition {
   /** Relative to the tree, with '/'. */
   readonly file: string;

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
 import type { HookKind } from '../trace/metadata.ts';
 import type { Definition } from './indexFile.ts';
-import { Flag } from './scanner.ts';
+import { Flag } from './declaration.ts';
 import { readHead } from './tree.ts';
 
 /** What is known of the hook that was clicked. */

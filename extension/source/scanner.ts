@@ -1,18 +1,6 @@
 // Finds the function and tracepoint definitions in one C file of a kernel tree, without a compiler: a single pass over the
-// bytes that knows comments, literals, preprocessor branches and the shape of a definition at file scope.
-
-/** What is known of a definition beyond its place; a bit mask. */
-export const Flag = {
-  static: 1,
-  inline: 2,
-  /** An inline function that does nothing, or returns at once: what headers give when an option is off. */
-  stub: 4,
-  weak: 8,
-  /** Made by a macro: SYSCALL_DEFINE3(…), BPF_CALL_2(…). */
-  macro: 16,
-  /** TRACE_EVENT and its kin; the name is "system:event". */
-  tracepoint: 32,
-} as const;
+// bytes that knows comments, literals and preprocessor branches; declaration.ts knows the shape of a definition at file scope.
+import { definedFunction, definedTracepoints, Flag, Kind, Tokens, type Declared } from './declaration.ts';
 
 /** Receives each definition, in the file's order: its name, 1-based line and {@link Flag} mask. */
 export type OnDefinition = (name: string, line: number, flags: number) => void;
@@ -30,7 +18,6 @@ const closeBrace = code('}');
 const openParen = code('(');
 const closeParen = code(')');
 const semicolon = code(';');
-const equals = code('=');
 
 const isSpace = table(' \t\r\n\f\v\\');
 const isWord = table('_$0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ');
@@ -48,40 +35,6 @@ function table(members: string): Uint8Array {
   return bytes;
 }
 
-const words = (text: string): ReadonlySet<string> => new Set(text.trim().split(/\s+/));
-
-/** Words that never make up a return type by themselves. */
-const specifiers = words(`
-  static inline extern const volatile register __inline __inline__ __always_inline noinline noinline_for_stack __init __exit
-  asmlinkage notrace noinstr __must_check __weak __visible __cold __used __maybe_unused __bpf_kfunc __net_init __net_exit
-  INDIRECT_CALLABLE_SCOPE TC_INDIRECT_SCOPE __sched __ref __cpuinit __meminit __noreturn __flatten __pure nokprobe_inline
-  __latent_entropy __latent_hot __no_kasan_or_inline __no_sanitize_address __init_or_module __diag_push __diag_pop`);
-/** Attributes that take arguments and may stand before or after a function's name. */
-const attributes = words(`
-  __attribute__ __attribute __aligned __section __printf __scanf __acquires __releases __must_hold __cond_acquires __must_hold_shared
-  __acquires_shared __releases_shared __alloc_size __realloc_size __assume_aligned __malloc __no_sanitize __target __nonnull
-  __context__ __diagnose_as __diag __diag_ignore __diag_ignore_all __counted_by __declspec _Alignas __alias
-  __copy __cleanup __error __warning __gnu_printf`);
-const typeOperators = words('typeof __typeof__ __typeof typeof_unqual _Atomic');
-/** Words that start or continue a statement: what looks like a definition after them is a statement gone astray. */
-const statements = words(`
-  if else for while do switch return goto case default break continue sizeof typedef asm __asm__ _Static_assert static_assert`);
-
-const tracepoints: ReadonlyMap<string, number> = new Map([
-  // Macro → which argument names the event (include/linux/tracepoint.h, include/trace/define_trace.h).
-  ['TRACE_EVENT', 0],
-  ['TRACE_EVENT_CONDITION', 0],
-  ['TRACE_EVENT_FN', 0],
-  ['TRACE_EVENT_FN_COND', 0],
-  ['TRACE_EVENT_SYSCALL', 0],
-  ['DEFINE_EVENT', 1],
-  ['DEFINE_EVENT_FN', 1],
-  ['DEFINE_EVENT_PRINT', 1],
-  ['DEFINE_EVENT_CONDITION', 1],
-]);
-
-const Kind = { word: 0, group: 1, string: 2, other: 3 } as const;
-const tokenLimit = 512;
 const nestingLimit = 256;
 
 interface Branch {
@@ -104,21 +57,19 @@ class Scanner {
   private braces = 0;
   private parens = 0;
   private groupBegin = 0;
-  private readonly kinds = new Uint8Array(tokenLimit);
-  private readonly begins = new Int32Array(tokenLimit);
-  private readonly ends = new Int32Array(tokenLimit);
-  private tokens = 0;
-  private resets = 0;
+  private readonly tokens: Tokens;
   private readonly branches: Branch[] = [];
   private traceSystem = '';
-  private pending: { name: string; at: number; flags: number; bodyBegin: number } | undefined;
+  private pending: (Declared & { readonly bodyBegin: number }) | undefined;
   private lineAt = 0;
   private line = 1;
 
   constructor(
     private readonly bytes: Buffer,
     private readonly onDefinition: OnDefinition,
-  ) {}
+  ) {
+    this.tokens = new Tokens(bytes);
+  }
 
   run(): void {
     const { bytes } = this;
@@ -144,7 +95,7 @@ class Scanner {
         return;
       case quote:
         this.literal(quote);
-        if (this.atFileScope()) this.push(Kind.string, at, this.position);
+        if (this.atFileScope()) this.tokens.push(Kind.string, at, this.position);
         return;
       case apostrophe:
         this.literal(apostrophe);
@@ -162,7 +113,8 @@ class Scanner {
         if (this.braces === 0 && this.parens++ === 0) this.groupBegin = at;
         break;
       case closeParen:
-        if (this.braces === 0 && this.parens > 0 && --this.parens === 0) this.push(Kind.group, this.groupBegin, at + 1);
+        if (this.braces === 0 && this.parens > 0 && --this.parens === 0)
+          this.tokens.push(Kind.group, this.groupBegin, at + 1);
         break;
       case semicolon:
         if (this.atFileScope()) this.endDeclaration();
@@ -186,34 +138,11 @@ class Scanner {
     if (isWord[byte] === 1) {
       while (at < this.bytes.length && isWord[this.bytes[at] ?? 0] === 1) at++;
       const isNumber = byte >= 48 && byte <= 57;
-      this.push(isNumber ? Kind.other : Kind.word, begin, at);
+      this.tokens.push(isNumber ? Kind.other : Kind.word, begin, at);
     } else {
-      this.push(Kind.other, begin, at);
+      this.tokens.push(Kind.other, begin, at);
     }
     this.position = at;
-  }
-
-  private push(kind: number, begin: number, end: number): void {
-    if (this.tokens === tokenLimit) {
-      // A long run of macros without semicolons: only its end can belong to a definition.
-      const half = tokenLimit / 2;
-      for (const column of [this.kinds, this.begins, this.ends]) column.copyWithin(0, half);
-      this.tokens = half;
-      this.resets++;
-    }
-    this.kinds[this.tokens] = kind;
-    this.begins[this.tokens] = begin;
-    this.ends[this.tokens] = end;
-    this.tokens++;
-  }
-
-  private text(token: number): string {
-    return this.bytes.toString('latin1', this.begins[token], this.ends[token]);
-  }
-
-  private forget(): void {
-    this.tokens = 0;
-    this.resets++;
   }
 
   // ---- what is not code ----
@@ -226,7 +155,7 @@ class Scanner {
     } else if (next === slash) {
       this.position = this.lineEnd(this.position);
     } else {
-      if (this.atFileScope()) this.push(Kind.other, this.position, this.position + 1);
+      if (this.atFileScope()) this.tokens.push(Kind.other, this.position, this.position + 1);
       this.position++;
     }
   }
@@ -341,8 +270,8 @@ class Scanner {
       this.branches.push({
         braces: this.braces,
         parens: this.parens,
-        tokens: this.tokens,
-        resets: this.resets,
+        tokens: this.tokens.length,
+        resets: this.tokens.resets,
         elseIsInactive: assembler && negated,
       });
     }
@@ -357,8 +286,8 @@ class Scanner {
     if (branch.braces === 0 && this.braces > 0) this.flush(this.position);
     this.braces = branch.braces;
     this.parens = branch.parens;
-    if (branch.resets === this.resets) this.tokens = Math.min(this.tokens, branch.tokens);
-    else this.forget();
+    if (branch.resets === this.tokens.resets) this.tokens.length = Math.min(this.tokens.length, branch.tokens);
+    else this.tokens.forget();
     if (directive === 'else' && branch.elseIsInactive) this.skipInactive();
   }
 
@@ -400,13 +329,13 @@ class Scanner {
       }
       this.parens = 0;
     }
-    if (this.tokens === 2 && this.kinds[1] === Kind.string && this.text(0) === 'extern') {
-      this.forget(); // extern "C" {: what is inside is at file scope too.
+    if (this.tokens.length === 2 && this.tokens.kinds[1] === Kind.string && this.tokens.text(0) === 'extern') {
+      this.tokens.forget(); // extern "C" {: what is inside is at file scope too.
       return;
     }
     this.braces = 1;
     this.define(at);
-    this.forget();
+    this.tokens.forget();
   }
 
   private closeBrace(): void {
@@ -417,7 +346,7 @@ class Scanner {
     if (this.parens === 0 && this.inColumnZero(at)) this.braces = 1;
     if (--this.braces === 0 && this.parens === 0) {
       this.flush(at);
-      this.forget();
+      this.tokens.forget();
     }
   }
 
@@ -427,113 +356,18 @@ class Scanner {
 
   /** A semicolon at file scope: only tracepoints are defined by what it ends. */
   private endDeclaration(): void {
-    for (let token = 0; token + 1 < this.tokens; token++) {
-      if (this.kinds[token] !== Kind.word || this.kinds[token + 1] !== Kind.group) continue;
-      const argument = tracepoints.get(this.text(token));
-      if (argument === undefined || this.traceSystem === '') continue;
-      const name = this.argument(token + 1, argument);
-      if (name !== undefined) {
-        this.emit(`${this.traceSystem}:${name}`, this.begins[token] ?? 0, Flag.tracepoint | Flag.macro);
-      }
+    if (this.traceSystem !== '') {
+      for (const { name, at, flags } of definedTracepoints(this.tokens))
+        this.emit(`${this.traceSystem}:${name}`, at, flags);
     }
-    this.forget();
-  }
-
-  /** The n-th argument of a macro call, when it is a plain name. */
-  private argument(group: number, index: number): string | undefined {
-    const begin = this.begins[group] ?? 0;
-    const text = this.bytes.toString(
-      'latin1',
-      begin + 1,
-      Math.max(begin + 1, Math.min(this.ends[group] ?? 0, begin + 400) - 1),
-    );
-    const all = text.replace(/\/\*[^]*?\*\//g, ' ').split(',');
-    const argument = all[index]?.trim();
-    return argument !== undefined && /^\w+$/.test(argument) ? argument : undefined;
+    this.tokens.forget();
   }
 
   /** Decides whether the tokens before the brace at `at` define a function, and holds the definition until its body ends. */
   private define(at: number): void {
     this.flush(at);
-    const found = this.functionName();
+    const found = definedFunction(this.tokens);
     if (found !== undefined) this.pending = { ...found, bodyBegin: at + 1 };
-  }
-
-  private functionName(): { name: string; at: number; flags: number } | undefined {
-    let typed = false; // a return type was seen
-    let flags = 0;
-    let found: { name: string; at: number } | undefined;
-    for (let token = 0; token < this.tokens; token++) {
-      const kind = this.kinds[token];
-      const beforeGroup = this.isGroup(token + 1);
-      if (kind === Kind.word) {
-        const word = this.text(token);
-        if (statements.has(word)) return undefined;
-        if (beforeGroup && this.isGroup(token + 2) && /[a-z]/.test(word)) {
-          const inside = this.nameInside(token + 1);
-          if (inside !== undefined) {
-            found = inside;
-            token += 2;
-            continue;
-          }
-        }
-        if (word === 'static') flags |= Flag.static;
-        else if (/^_*(?:always_)?inline(?:__)?$|_inline$/.test(word) && word !== 'noinline') flags |= Flag.inline;
-        else if (word === '__weak') flags |= Flag.weak;
-        if (typeOperators.has(word)) {
-          typed = true;
-          if (beforeGroup) token++;
-        } else if (beforeGroup) {
-          const afterGroup = token > 0 && this.kinds[token - 1] === Kind.group && found !== undefined;
-          if (attributes.has(word) || afterGroup) {
-            if (word === '__attribute__' && /\bweak\b/.test(this.text(token + 1))) flags |= Flag.weak;
-          } else if (typed) {
-            found = { name: word, at: this.begins[token] ?? 0 };
-          } else if (token + 2 < this.tokens) {
-            flags = 0; // A macro invoked without a semicolon: what comes next starts anew.
-          }
-          token++;
-        } else if (!specifiers.has(word)) {
-          typed = true;
-        }
-      } else if (kind === Kind.group) {
-        if (typed && beforeGroup) found = this.nameInside(token) ?? found;
-      } else if (kind === Kind.string) {
-        typed = false;
-        found = undefined;
-      } else if (this.bytes[this.begins[token] ?? 0] !== star) {
-        if (this.bytes[this.begins[token] ?? 0] === equals) return undefined;
-        typed = false;
-        found = undefined;
-      }
-    }
-    const last = this.tokens - 2;
-    const byMacro =
-      this.isGroup(last + 1) && this.kinds[last] === Kind.word ? this.macroDefinition(last, flags) : undefined;
-    return byMacro ?? (found === undefined ? undefined : { ...found, flags });
-  }
-
-  private isGroup(token: number): boolean {
-    return token < this.tokens && this.kinds[token] === Kind.group;
-  }
-
-  /** The name in `int (*name(int a))(int b)`, a function that returns a pointer to one, or in `int (name)(int a)`. */
-  private nameInside(group: number): { name: string; at: number } | undefined {
-    const match = /^\(\s*(?:\*\s*(?:const\s+)?(?=\w+\s*\()|(?=\w+\s*\)))(\w+)/.exec(this.text(group));
-    const name = match?.[1];
-    if (name === undefined || match === null) return undefined;
-    return { name, at: (this.begins[group] ?? 0) + match[0].length - name.length };
-  }
-
-  /** SYSCALL_DEFINE2(name, …) {, BPF_CALL_1(name, …) {, DEFINE_IDTENTRY(name) {. */
-  private macroDefinition(token: number, flags: number): { name: string; at: number; flags: number } | undefined {
-    const macro = this.text(token);
-    const syscall = /^(COMPAT_)?(?:\w+_)?SYSCALL(?:32)?_DEFINE\d$/.exec(macro);
-    if (syscall === null && !/^BPF_CALL_\d$|(?:^|_)DEFINE(?:_|$)/.test(macro)) return undefined;
-    const argument = this.argument(token + 1, 0);
-    if (argument === undefined) return undefined;
-    const prefix = syscall === null ? '' : syscall[1] === undefined ? 'sys_' : 'compat_sys_';
-    return { name: prefix + argument, at: this.begins[token] ?? 0, flags: flags | Flag.macro };
   }
 
   /** Reports the definition whose body ends at `end`. */

@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { Flag, scan } from '../../../extension/source/scanner.ts';
+import { Flag } from '../../../extension/source/declaration.ts';
+import { scan } from '../../../extension/source/scanner.ts';
 import { fixtureTree } from './fixture.ts';
 
 interface Found {
