@@ -3,10 +3,50 @@ import js from '@eslint/js';
 import globals from 'globals';
 import tseslint from 'typescript-eslint';
 
-/** Forbids a folder to import what its place in the design must not know. */
-const walls = (patterns, message) => ({
+/** The folders of extension/, and which of the others each may import. What a folder is for: ARCHITECTURE.md. */
+const rooms = {
+  protocol: [],
+  trace: ['protocol'],
+  nodes: ['protocol'],
+  source: ['protocol', 'trace'],
+  sessions: ['protocol', 'trace', 'nodes'],
+  views: ['protocol', 'trace', 'nodes', 'source', 'sessions'],
+  commands: ['protocol', 'trace', 'nodes', 'source', 'sessions', 'views'],
+};
+
+/** Packages that only some of the folders may import. */
+const packages = {
+  vscode: ['views', 'commands'],
+  'vscode-languageclient': ['views'],
+  ssh2: ['nodes'],
+  'ssh-config': ['nodes'],
+  fzstd: ['trace'],
+};
+
+const forbid = (patterns, message) => ({
   'no-restricted-imports': ['error', { patterns: [{ group: patterns, message }] }],
 });
+
+/** The wall around a folder: what it doesn't name in `rooms`, the entry, the webview, and packages that aren't for it. */
+const wall = ([room, may]) => ({
+  files: [`extension/${room}/**/*.ts`],
+  rules: forbid(
+    [
+      ...Object.keys(rooms)
+        .filter((other) => other !== room && !may.includes(other))
+        .map((other) => `../${other}/*`),
+      ...Object.entries(packages)
+        .filter(([, those]) => !those.includes(room))
+        .flatMap(([name]) => [name, `${name}/*`]),
+      ...(room === 'protocol' ? ['node:*', '../*'] : ['../extension.ts', '../api.ts']),
+      '**/webview/**',
+    ],
+    `Of extension/, ${room}/ knows only ${may.length > 0 ? may.join(', ') : 'itself'}.`,
+  ),
+});
+
+/** What runs in a page has neither Node.js nor VS Code. */
+const notForPages = ['node:*', ...Object.keys(packages)];
 
 /** The control library; controls.ts alone knows it, and what makes it fit for the page's policy. */
 const toolkit = '@vscode/webview-ui-toolkit';
@@ -15,7 +55,7 @@ const toolkit = '@vscode/webview-ui-toolkit';
  * The webview's rooms: their files, and the rooms that these may import from. Host → model → panes; gestures and keys → controllers →
  * model; a pane knows no other pane. main.ts knows all of them. A file that is in no room may import none, and none may import it.
  */
-const rooms = {
+const timelineRooms = {
   model: {
     files:
       'changes format hopLabels keymap laneWindow marks model newest pageLoader palette ruler scroll state trailModel viewport',
@@ -35,18 +75,15 @@ const rooms = {
   },
   main: { files: 'main', knows: ['model', 'controllers', 'parts', 'panes', 'wires'] },
 };
-const filesOf = (room) => rooms[room].files.split(' ');
+const filesOf = (room) => timelineRooms[room].files.split(' ');
 
 /** What a webview file must not import, when it knows these rooms. */
-const webviewWalls = (knows, foreign = ['node:*', 'vscode', 'ssh2', toolkit]) => ({
+const webviewWalls = (knows, foreign = [...notForPages, toolkit]) => ({
   'no-restricted-imports': [
     'error',
     {
       patterns: [
-        {
-          group: foreign,
-          message: 'The webview knows only extension/protocol, and controls.ts the library of controls.',
-        },
+        { group: foreign, message: 'A page has no such package; controls.ts alone knows the library of controls.' },
         { regex: '^\\.\\./(?!extension/protocol/)', message: 'The webview knows only extension/protocol.' },
         {
           regex: `^\\./(?!(?:${knows.flatMap(filesOf).join('|')})\\.ts$|styles/)`,
@@ -71,14 +108,24 @@ export default tseslint.config(
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
     },
   },
+  ...Object.entries(rooms).map(wall),
+  {
+    files: ['extension/extension.ts'],
+    rules: forbid(['ssh2', '**/webview/**'], 'The entry puts the parts together and does nothing itself.'),
+  },
+  {
+    files: ['extension/*.ts'],
+    ignores: ['extension/extension.ts'],
+    rules: forbid([...Object.keys(packages), '**/webview/**'], 'Only views/, commands/ and the entry know VS Code.'),
+  },
   { files: ['webview/**/*.ts'], rules: webviewWalls([]) },
-  ...Object.entries(rooms).map(([room, { knows }]) => ({
+  ...Object.entries(timelineRooms).map(([room, { knows }]) => ({
     files: filesOf(room).map((file) => `webview/${file}.ts`),
     rules: webviewWalls(knows),
   })),
   {
     files: ['webview/controls.ts', 'webview/focusProbe.ts'],
-    rules: webviewWalls(rooms.parts.knows, ['node:*', 'vscode', 'ssh2']),
+    rules: webviewWalls(timelineRooms.parts.knows, notForPages),
   },
   {
     // What Node.js has as well isn't the DOM's.
@@ -86,26 +133,6 @@ export default tseslint.config(
     rules: {
       'no-restricted-globals': ['error', ...Object.keys(globals.browser).filter((name) => !(name in globals.node))],
     },
-  },
-  {
-    files: ['extension/protocol/**/*.ts'],
-    rules: walls(['node:*', 'vscode', 'ssh2', '../*'], 'The protocol is pure and shared by both sides.'),
-  },
-  {
-    files: ['extension/trace/**/*.ts'],
-    rules: walls(['vscode', 'ssh2', '**/webview/**'], 'The trace model is pure: no VS Code, no SSH.'),
-  },
-  {
-    files: ['extension/nodes/**/*.ts'],
-    rules: walls(
-      ['vscode', '**/webview/**'],
-      'Nodes are reached without VS Code; prompts come in through an interface.',
-    ),
-  },
-  {
-    files: ['extension/**/*.ts'],
-    ignores: ['extension/protocol/**', 'extension/trace/**', 'extension/nodes/**'],
-    rules: walls(['**/webview/**'], 'The extension host never imports webview code.'),
   },
   {
     files: ['test/**/*.ts', '*.mjs', 'test/**/*.mjs'],
