@@ -9,24 +9,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <linux/types.h>
-#include "../bpf/event.h"
 
 #include "kallsyms.h"
+#include "policy.h"
 
-struct btf;
 struct options;
 struct reasons;
 
 /* A function to hook, at one address. */
-/* What a function is to the identity of the packets that pass it. */
-enum part {
-	PART_NONE,
-	PART_END,      /* the skb is over when it is entered */
-	PART_FRAGMENT, /* the first argument becomes a fragment of the skb */
-	PART_WHOLE,    /* the skb becomes what fragments are put together to */
-};
-
 struct function {
 	uint64_t address;
 	uint64_t behind;    /* behind ftrace's call at its begin, a place for kprobes; 0 = none */
@@ -64,23 +54,12 @@ struct functions {
 	bool plain_loads;      /* bpf_rdonly_cast() is there: bpf/headers.h */
 };
 
-/* A candidate from BTF: a function's name and where the skb is. Given to the callback for each. */
-struct candidate {
-	const char *name;
-	int position;	/* 0: has an skb, but its place can't be told */
-	uint32_t proto; /* BTF id of the FUNC_PROTO */
-	bool helper;	/* BPF programs call it: the skb is in a register's guise */
-};
+/* A copy of the text that lives as long as the set; NULL without memory. */
+const char *functions_keep(struct functions *functions, const char *text);
 
-/* Calls back for each function in `btf` from type `first` on that takes an skb. Stops on non-zero.
- */
-int btf_each_candidate(const struct btf *btf, uint32_t first,
-		       int (*each)(const struct candidate *candidate, void *context),
-		       void *context);
-
-/* C text of a function's prototype, cut with "…" when it doesn't fit. */
-void btf_prototype(const struct btf *btf, uint32_t proto, const char *name, char *text,
-		   size_t size);
+/* Adds one that isn't hooked; what is given is the set's or constant. 0 or -ENOMEM. */
+int functions_skip(struct functions *functions, const char *name, const char *module,
+		   const char *reason);
 
 /* Chooses, and reads the drop reasons on the way; among the functions of one module if `only` names
  * it. 0, or -1 after it said why. */

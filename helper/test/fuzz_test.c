@@ -15,9 +15,9 @@
 
 #include <linux/types.h>
 #include "../../bpf/event.h"
+#include "../btf.h"
 #include "../control.h"
 #include "../filter.h"
-#include "../functions.h"
 #include "../glob.h"
 #include "../kallsyms.h"
 

@@ -13,9 +13,9 @@
 #include <linux/types.h>
 
 #include "../heat.h"
+#include "../btf.h"
 #include "../control.h"
 #include "../encode.h"
-#include "../functions.h"
 #include "../glob.h"
 #include "../kallsyms.h"
 #include "../modules.h"

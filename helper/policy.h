@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which functions are worth a hook: what packets' identity needs, what the person asked for, and
+ * which come first where hooks are attached one by one.
+ */
+#ifndef PACKET_TRAIL_POLICY_H
+#define PACKET_TRAIL_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct candidate;
+struct options;
+
+/* What a function is to the identity of the packets that pass it. */
+enum part {
+	PART_NONE,
+	PART_END,      /* the skb is over when it is entered */
+	PART_FRAGMENT, /* the first argument becomes a fragment of the skb */
+	PART_WHOLE,    /* the skb becomes what fragments are put together to */
+};
+
+struct identity {
+	const char *name;
+	enum part part;
+	uint8_t position; /* of the skb; 0 = where the declaration says */
+};
+
+/* What this function is to packets' identity, NULL = nothing. `module` "" = vmlinux. */
+const struct identity *identity_of(const char *name, const char *module);
+
+/* Does the person want it hooked? */
+bool asked_for(const struct options *options, const struct candidate *candidate);
+
+/* Does the person want this module's functions? */
+bool module_wanted(const struct options *options, const char *module);
+
+/* 0 = part of a packet's identity, 1 = tells most, 2 = the rest. */
+uint8_t rank_of(const char *name, const char *module);
+
+/* Does it run on an skb whose end has begun? */
+bool no_birth_at(const char *name, const char *module);
+
+#endif
