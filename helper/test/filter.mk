@@ -3,9 +3,9 @@
 
 # The linker takes lookup.c for the C library's name services, as in the helper itself.
 FILTER_WRAP := -Wl,--wrap=getaddrinfo,--wrap=getprotobyname_r,--wrap=getnetbyname_r,--wrap=ether_hostton
-FILTER_SOURCES := ../filter.c ../unroll.c ../lookup.c filter_test.c
+FILTER_SOURCES := ../filter.c ../translate.c ../unroll.c ../lookup.c filter_test.c
 
-$(OUT)/filter_test: $(FILTER_SOURCES) ../filter.h ../unroll.h ../../bpf/event.h filter.mk $(LIBPCAP)/lib/libpcap.a | $(OUT)
+$(OUT)/filter_test: $(FILTER_SOURCES) ../filter.h ../translate.h ../unroll.h ../../bpf/event.h filter.mk $(LIBPCAP)/lib/libpcap.a | $(OUT)
 	@printf '  %-8s %s\n' TEST $@
 	$(Q)$(CC) $(CFLAGS) -fsanitize=address,undefined -fno-sanitize-recover=all -isystem $(LIBPCAP)/include \
 		$(FILTER_SOURCES) $(FILTER_WRAP) $(LIBPCAP)/lib/libpcap.a -o $@
