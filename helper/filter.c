@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Filters by libpcap's compiler: see filter.h. */
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,4 +89,77 @@ int filter_check(const char *expr, char *err, size_t err_size)
 		return -1;
 	filter_free(&insns);
 	return 0;
+}
+
+/* ---- for both links ---- */
+
+/* The expression that leaves out what is `never` wanted, for the caller to free. */
+static char *without(const char *expression, const char *never)
+{
+	char *text;
+
+	/* It comes first: what follows `vlan` or `mpls` in an expression looks behind that header.
+	 */
+	if (asprintf(&text, *expression ? "not (%s) and (%s)" : "not (%s)", never, expression) < 0)
+		return NULL;
+	return text;
+}
+
+static int compile(struct filter_insns *out, enum filter_link link, const char *expression,
+		   char *error, size_t size)
+{
+	static const struct bpf_insn always[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+
+	if (*expression)
+		return filter_compile(expression, link, out, error, size);
+	out->insns = malloc(sizeof(always));
+	if (!out->insns)
+		return -1;
+	memcpy(out->insns, always, sizeof(always));
+	out->cnt = sizeof(always) / sizeof(*always);
+	return 0;
+}
+
+int filters_compile(struct filters *filters, const char *expression, const char *never, char *error,
+		    size_t size)
+{
+	char *whole = NULL;
+
+	memset(filters, 0, sizeof(*filters));
+	snprintf(error, size, "out of memory");
+	if (*never) {
+		/* By itself first: "icmp) or (tcp" is none. */
+		if (*expression && filter_check(expression, error, size))
+			return -1;
+		whole = without(expression, never);
+		if (!whole)
+			return -1;
+		expression = whole;
+	}
+	if (compile(&filters->ethernet, FILTER_ETHERNET, expression, error, size) ||
+	    compile(&filters->ip, FILTER_IP, expression, error, size))
+		goto bad;
+	/* Jumps reach 32767 instructions far. */
+	if (filters->ethernet.cnt > INT16_MAX || filters->ip.cnt > INT16_MAX) {
+		snprintf(error, size, "it takes more than %d instructions: give a shorter one",
+			 INT16_MAX);
+		goto bad;
+	}
+	filters->every = !*expression;
+	*error = '\0';
+	free(whole);
+	return 0;
+bad:
+	free(whole);
+	filters_free(filters);
+	return -1;
+}
+
+void filters_free(struct filters *filters)
+{
+	filter_free(&filters->ethernet);
+	filter_free(&filters->ip);
 }

@@ -39,4 +39,19 @@ void filter_free(struct filter_insns *insns);
 /* 0 if the expression has a meaning on at least one link, or -1 with the reason in `err`. */
 int filter_check(const char *expr, char *err, size_t err_size);
 
+/* A packet filter, compiled for each link that a packet may begin with. */
+struct filters {
+	struct filter_insns ethernet;
+	struct filter_insns ip;
+	bool every; /* no filter: packets without readable headers match too */
+};
+
+/*
+ * `never`: an expression for packets to leave out whatever the filter says, "" = none. 0, or -1
+ * with the reason in `error`; then nothing is kept.
+ */
+int filters_compile(struct filters *filters, const char *expression, const char *never, char *error,
+		    size_t size);
+void filters_free(struct filters *filters);
+
 #endif

@@ -8,21 +8,12 @@
 #include <linux/types.h>
 #include "../bpf/event.h"
 #include "filter.h"
-#include "hooks.h"
 #include "options.h"
 
 struct bpf_insn;
 struct bpf_program;
+struct hooks;
 struct packet_trail_bpf;
-
-/* A packet filter, for each link that a packet may begin with. */
-struct filters {
-	struct filter_insns ethernet;
-	struct filter_insns ip;
-	bool every; /* no filter: packets without readable headers match too */
-};
-
-void filters_free(struct filters *filters);
 
 /* What goes into the kernel side before load. */
 struct load {
@@ -55,11 +46,7 @@ struct load {
 int load_filter(struct load *load, const char *expression);
 void load_free(struct load *load);
 
-/* Does kprobe.multi work on this kernel? `address` is of a function that can be traced. */
-bool kprobe_multi_works(uint64_t address);
-
-/* Tells the programs the cookies of vmlinux's function hooks, before these are attached. 0 or
- * -errno. */
+/* Tells the programs the cookies of vmlinux's function hooks, before these are attached. */
 void load_cookies(struct packet_trail_bpf *skeleton, const struct hooks *hooks);
 
 /*

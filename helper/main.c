@@ -4,6 +4,7 @@
  * poll, one exit. What each step does is in the file of its name.
  */
 #include "attach.h"
+#include "attach_multi.h"
 #include "budget.h"
 #include "capture.h"
 #include "control.h"
