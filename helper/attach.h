@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hooks: the table, attaching by either backend so that each fails alone, and detaching quickly. */
+/*
+ * Hooks: what is to be attached (attach_plan.c), attaching by one backend or another so that each
+ * fails alone (attach_multi.c, attach_kprobe.c, attach_tracepoints.c), and detaching quickly
+ * (detach.c).
+ */
 #ifndef PACKET_TRAIL_ATTACH_H
 #define PACKET_TRAIL_ATTACH_H
 
@@ -43,9 +47,6 @@ struct attachment {
 	atomic_uint_least64_t missed; /* hits that links missed which were closed since */
 };
 
-/* Has this kernel kprobes, one way or the other? */
-bool kprobes_work(void);
-
 /*
  * Makes the table: function hooks by rank, then the kernel's own ends, then lineage unless packets
  * aren't followed; those whose program was refused are skipped. Tells `load` of them all. 0 or
@@ -84,7 +85,7 @@ size_t attachment_attach_later(struct attachment *attachment, const struct funct
 
 /* Opens what the backend needs, and has it cleaned up if this process is killed. Before any thread.
  */
-void attachment_begin(struct attachment *attachment);
+void attachment_begin(struct attachment *attachment, const struct packet_trail_bpf *skeleton);
 
 /* Hits of function hooks as the kernel counts them: those that it missed; and, of kprobes in
  * tracefs, all others. */
@@ -111,5 +112,23 @@ void attachment_free(struct attachment *attachment);
 
 /* Why a hook could not be attached, in words. */
 const char *attach_reason(int error);
+
+/* ---- for its own files ---- */
+
+/* What the table says of a function. */
+void attachment_describe(struct hook *hook, const struct function *function, enum backend backend);
+
+/* Keeps a descriptor that holds hooks; without memory it is closed, and the hooks are gone. 0 or
+ * -ENOMEM. */
+int attachment_keep_link(struct attachment *attachment, int link);
+
+/* The program for a hook: the quickest that knows where the skb is. */
+int attachment_program_of(const struct attachment *attachment, const struct hook *hook);
+
+/* Reports how far it is; true = it is to stop. */
+bool attachment_report(struct attachment *attachment, const struct reporter *reporter, size_t done);
+
+/* Waits for the thread, if there is one: links are one thread's at a time. */
+void attachment_await(struct attachment *attachment);
 
 #endif

@@ -86,14 +86,14 @@ static void watch(int folder, const char *group)
 
 void guard_start(struct guard *guard, int folder, const char *group)
 {
-	int ends[2], self;
+	int sockets[2], self;
 	char ready;
 	pid_t child;
 
 	self = (int)syscall(SYS_pidfd_open, getpid(), 0);
 	if (self < 0)
 		return;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends)) {
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets)) {
 		close(self);
 		return;
 	}
@@ -101,7 +101,7 @@ void guard_start(struct guard *guard, int folder, const char *group)
 	if (child == 0) {
 		/* Nothing else may stay open here: no probe, no stream, no terminal. */
 		setsid();
-		if (dup2(ends[0], 0) < 0 || dup2(self, 1) < 0 ||
+		if (dup2(sockets[0], 0) < 0 || dup2(self, 1) < 0 ||
 		    (folder >= 0 && dup2(folder, 2) < 0))
 			_exit(1);
 		syscall(SYS_close_range, folder >= 0 ? 3U : 2U, ~0U, 0U);
@@ -109,18 +109,25 @@ void guard_start(struct guard *guard, int folder, const char *group)
 			watch(folder >= 0 ? 2 : -1, group);
 		_exit(0);
 	}
-	close(ends[0]);
+	close(sockets[0]);
 	close(self);
 	if (child < 0) {
-		close(ends[1]);
+		close(sockets[1]);
 		return;
 	}
 	guard->process = child;
-	guard->socket = ends[1];
+	guard->socket = sockets[1];
 	/* Until it has let go of our descriptors, what we close stays: it would wait in our place.
 	 */
 	if (recv(guard->socket, &ready, 1, 0) != 1)
 		say("no guard: its process is gone: go on");
+}
+
+bool guard_expedite(struct guard *guard)
+{
+	if (!guard->process)
+		guard_start(guard, -1, "");
+	return guard->process && expedite(guard);
 }
 
 void guard_dismiss(struct guard *guard)

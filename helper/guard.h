@@ -29,6 +29,12 @@ void expedite_end(const struct guard *guard);
  */
 void guard_start(struct guard *guard, int folder, const char *group);
 
+/*
+ * expedite(), with a guard of its own where there is none, which lives no longer than what it
+ * guards. Without a guard nothing is expedited.
+ */
+bool guard_expedite(struct guard *guard);
+
 /* There is nothing left to clean up. */
 void guard_dismiss(struct guard *guard);
 

@@ -35,6 +35,12 @@ struct hook *hooks_add(struct hooks *hooks)
 	return hook;
 }
 
+void hook_settle(struct hook *hook, int error)
+{
+	hook->error = error;
+	atomic_store(&hook->state, error ? STATE_SKIPPED : STATE_ATTACHED);
+}
+
 void hooks_free(struct hooks *hooks)
 {
 	for (size_t i = 0; i < hooks->later_count; i++) {

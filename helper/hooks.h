@@ -58,6 +58,9 @@ struct hooks {
 /* The hook of this id, NULL when none has it. */
 struct hook *hook_of(const struct hooks *hooks, uint32_t id);
 
+/* It was tried: `error` is an errno, 0 = it is attached. */
+void hook_settle(struct hook *hook, int error);
+
 /* A later hook with its id, all else zero; NULL without memory. */
 struct hook *hooks_add(struct hooks *hooks);
 void hooks_free(struct hooks *hooks);

@@ -4,6 +4,7 @@
  * poll, one exit. What each step does is in the file of its name.
  */
 #include "attach.h"
+#include "attach_kprobe.h"
 #include "attach_multi.h"
 #include "budget.h"
 #include "capture.h"
@@ -430,7 +431,7 @@ static void attach(struct trace *trace)
 	size_t functions = attachment->hooks.functions, first = functions;
 
 	tell_progress(trace, "attach", 0, functions);
-	attachment_begin(attachment);
+	attachment_begin(attachment, trace->skeleton);
 	load_cookies(trace->skeleton, &attachment->hooks);
 	if (attachment->backend == BACKEND_KPROBE)
 		first = attachment->first_rank_end;
