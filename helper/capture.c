@@ -2,6 +2,7 @@
 /* A running trace: see capture.h. */
 #include "capture.h"
 #include "attach.h"
+#include "clock.h"
 #include "copy.h"
 #include "grace.h"
 #include "log.h"
@@ -19,14 +20,6 @@
 
 /* Little enough that the run loop looks at its clocks several times a second. */
 #define READ_AT_ONCE 512
-
-static uint64_t now_ns(void)
-{
-	uint64_t monotonic, wall;
-
-	clock_pair(&monotonic, &wall);
-	return monotonic;
-}
 
 /* The event with its task's name: an event without one is of the task of its CPU's event before. */
 static const struct event *with_comm(struct cpu_task *task, const struct event *event,
@@ -101,7 +94,7 @@ int capture_open(struct capture *capture, struct packet_trail_bpf *skeleton, str
 	capture->before = calloc(cpus, sizeof(*capture->before));
 	capture->limited = calloc(cpus, sizeof(*capture->limited));
 	capture->tasks = calloc(cpus, sizeof(*capture->tasks));
-	capture->accounted = now_ns();
+	capture->accounted = clock_ns();
 	errno = -ring_open(&capture->ring, bpf_map__fd(skeleton->maps.ring),
 			   bpf_map__max_entries(skeleton->maps.ring));
 	capture->open = !errno;
@@ -286,7 +279,7 @@ static void tell_unseen(struct capture *capture, const struct attachment *attach
 void capture_account(struct capture *capture, const struct attachment *attachment, bool last,
 		     struct totals *totals)
 {
-	uint64_t now = now_ns(), ended = 0, lost_pipe = 0, seen;
+	uint64_t now = clock_ns(), ended = 0, lost_pipe = 0, seen;
 	struct probe_counts counts;
 	struct runs runs;
 	bool look, probed = attachment->probes.folder >= 0 && attachment_settled(attachment);

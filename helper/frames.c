@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The sink that writes the framed stream (docs/stream-format.md). */
 #include "sink.h"
+#include "clock.h"
 #include "encode.h"
 #include "functions.h"
 #include "kallsyms.h"

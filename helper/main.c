@@ -6,6 +6,7 @@
 #include "attach.h"
 #include "attach_kprobe.h"
 #include "attach_multi.h"
+#include "clock.h"
 #include "budget.h"
 #include "capture.h"
 #include "control.h"
@@ -41,7 +42,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #define POLL_MS	    20	/* while events flow, they wait at most so long in the ring buffer … */
@@ -73,26 +73,7 @@ struct trace {
 	const char *cause; /* why it ends; NULL = it runs */
 	uint64_t heard_ms; /* last control line */
 	size_t reported;   /* function hooks whose state was sent */
-	uint64_t progress_ms;
 };
-
-void clock_pair(uint64_t *monotonic, uint64_t *wall)
-{
-	struct timespec mono, real;
-
-	clock_gettime(CLOCK_MONOTONIC, &mono);
-	clock_gettime(CLOCK_REALTIME, &real);
-	*monotonic = mono.tv_sec * 1000000000ULL + mono.tv_nsec;
-	*wall = real.tv_sec * 1000000000ULL + real.tv_nsec;
-}
-
-static uint64_t now_ms(void)
-{
-	uint64_t monotonic, wall;
-
-	clock_pair(&monotonic, &wall);
-	return monotonic / 1000000;
-}
 
 static int open_signals(struct trace *trace)
 {
@@ -109,14 +90,6 @@ static int open_signals(struct trace *trace)
 	return trace->signals < 0 ? -1 : 0;
 }
 
-static uint64_t now_ns(void)
-{
-	uint64_t monotonic, wall;
-
-	clock_pair(&monotonic, &wall);
-	return monotonic;
-}
-
 static void filter_changed(struct trace *trace)
 {
 	capture_filter_changed(&trace->capture);
@@ -128,7 +101,7 @@ static void filter_changed(struct trace *trace)
 static void change_filter(struct trace *trace, const char *filter)
 {
 	char error[512] = "";
-	uint64_t begin = now_ns(), now;
+	uint64_t begin = clock_ns(), now;
 
 	if (!trace->capture.open)
 		snprintf(error, sizeof(error), "the trace has not begun: send it once it is live");
@@ -136,7 +109,7 @@ static void change_filter(struct trace *trace, const char *filter)
 		say("the filter stays: %s: %s", filter, error);
 	else
 		filter_changed(trace);
-	now = now_ns();
+	now = clock_ns();
 	/* What the one before let through goes first. */
 	while (trace->capture.open && !capture_read(&trace->capture))
 		;
@@ -147,7 +120,7 @@ static void obey(enum command command, const char *filter, void *context)
 {
 	struct trace *trace = context;
 
-	trace->heard_ms = now_ms();
+	trace->heard_ms = clock_ms();
 	if (command == COMMAND_FILTER && trace->sink)
 		change_filter(trace, filter);
 	if (command == COMMAND_STOP && !trace->cause)
@@ -418,7 +391,7 @@ static void attach_programs(struct trace *trace)
 	trace->budget.programs = trace->programs;
 	if (!trace->programs)
 		return;
-	while (!trace->cause && !programs_step(trace->programs, now_ms()))
+	while (!trace->cause && !programs_step(trace->programs, clock_ms()))
 		listen(trace, 0);
 	count = programs_count(trace->programs, &hooked);
 	say("BPF programs: %zu, %zu of them hooked: done", count, hooked);
@@ -472,7 +445,7 @@ static void look_at_budget(struct trace *trace)
 {
 	uint64_t fixed_ns, run_ns = capture_run_ns(&trace->capture, &fixed_ns);
 
-	budget_step(&trace->budget, now_ns(), run_ns, fixed_ns);
+	budget_step(&trace->budget, clock_ns(), run_ns, fixed_ns);
 }
 
 static void tell_shed(const struct hook *hook, const char *reason, void *context)
@@ -553,7 +526,7 @@ static void look_at_modules(struct trace *trace, uint64_t now)
 static void run(struct trace *trace)
 {
 	const struct options *options = &trace->options;
-	uint64_t begin = now_ms(), flushed = begin, accounted = begin, counted = begin;
+	uint64_t begin = clock_ms(), flushed = begin, accounted = begin, counted = begin;
 	size_t told = atomic_load(&trace->attachment.tried);
 	struct totals totals;
 
@@ -562,7 +535,7 @@ static void run(struct trace *trace)
 		uint64_t before = trace->capture.read;
 		bool all = capture_read(&trace->capture);
 		bool flowing = trace->capture.read != before;
-		uint64_t now = now_ms();
+		uint64_t now = clock_ms();
 		bool hooked = !trace->programs || programs_step(trace->programs, now);
 		size_t tried = atomic_load(&trace->attachment.tried);
 
@@ -577,7 +550,7 @@ static void run(struct trace *trace)
 			trace->sink->flush(trace->sink);
 			flushed = now;
 		}
-		if (budget_due(&trace->budget, now_ns()))
+		if (budget_due(&trace->budget, clock_ns()))
 			look_at_budget(trace);
 		if (now - accounted >= ACCOUNT_MS) {
 			capture_account(&trace->capture, &trace->attachment, false, &totals);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The sink for a terminal: aligned lines, or one JSON object an event and a line. */
 #include "sink.h"
+#include "clock.h"
 #include "kallsyms.h"
 #include "log.h"
 #include "names.h"

@@ -4,6 +4,7 @@
 
 #include <linux/types.h>
 #include "../bpf/event.h"
+#include "clock.h"
 #include "closer.h"
 #include "copy.h"
 #include "glob.h"
@@ -27,7 +28,6 @@
 #include <linux/bpf.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define NEWER_MS       250   /* between looks at whether there are newer programs … */
@@ -82,14 +82,6 @@ struct programs {
 	size_t record_count;
 	size_t record_room;
 };
-
-static uint64_t now_ns(void)
-{
-	uint64_t monotonic, wall;
-
-	clock_pair(&monotonic, &wall);
-	return monotonic;
-}
 
 static bool sees_packets(uint32_t type)
 {
@@ -227,7 +219,7 @@ static void entry_gone(struct programs *programs, struct entry *entry)
 	}
 	drop_copies(programs, entry);
 	program->state = PROGRAM_GONE;
-	program->gone_ns = now_ns();
+	program->gone_ns = clock_ns();
 	tell_hook_state(programs, program->entry_hook, STATE_GONE, "the program is gone");
 	tell_hook_state(programs, program->verdict_hook, STATE_GONE, "the program is gone");
 	programs->sink->program(programs->sink, program);
@@ -535,12 +527,12 @@ bool programs_step(struct programs *programs, uint64_t now_ms)
 		programs->slots_ms = now_ms;
 		read_slots(programs);
 	}
-	begin = now_ns();
+	begin = clock_ns();
 	for (size_t i = 0; i < programs->count && programs->fresh; i++) {
 		if (!programs->entries[i]->fresh)
 			continue;
 		look_at(programs, programs->entries[i]);
-		if (now_ns() - begin > STEP_MS * 1000000ULL)
+		if (clock_ns() - begin > STEP_MS * 1000000ULL)
 			break;
 	}
 	return !programs->fresh;
@@ -613,7 +605,7 @@ static struct entry *entry_of(struct programs *programs, uint32_t id)
 void programs_account(struct programs *programs, bool look, struct account *account)
 {
 	size_t most = programs->count < LOOKS / 2 ? programs->count : LOOKS / 2;
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns();
 
 	for (size_t i = 0; look && i < most; i++) {
 		struct program *program;

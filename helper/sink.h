@@ -97,7 +97,4 @@ struct sink {
 struct sink *frames_sink(int fd, uint32_t cpus);
 struct sink *print_sink(bool json, const struct hooks *hooks);
 
-/* CLOCK_MONOTONIC and CLOCK_REALTIME, ns, read together. */
-void clock_pair(uint64_t *monotonic, uint64_t *wall);
-
 #endif

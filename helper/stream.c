@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Frames and the queue in front of standard output: see stream.h. */
 #include "stream.h"
+#include "clock.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 void bytes_free(struct bytes *bytes)
@@ -236,21 +236,13 @@ bool stream_write(struct stream *stream)
 	return !stream->closed;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
-
 bool stream_drain(struct stream *stream, int timeout_ms)
 {
-	int64_t deadline = now_ms() + timeout_ms;
+	int64_t deadline = (int64_t)clock_ms() + timeout_ms;
 
 	while (stream_write(stream) && stream_waiting(stream)) {
 		struct pollfd poller = {.fd = stream->fd, .events = POLLOUT};
-		int64_t left = deadline - now_ms();
+		int64_t left = deadline - (int64_t)clock_ms();
 
 		if (left <= 0)
 			return false;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Where programs are attached, again and again: see survey.h. */
 #include "survey.h"
+#include "clock.h"
 #include "places.h"
 
 #include <dirent.h>
@@ -107,21 +108,13 @@ static int by_program(const void *left, const void *right)
 	return memcmp(a, b, sizeof(*a));
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* Sleeps until it is time to look again. Needs the lock. */
 static void rest(struct survey *survey, uint64_t cost_ms)
 {
-	uint64_t begin = now_ms(), least = cost_ms * (LOOK_COST - 1);
+	uint64_t begin = clock_ms(), least = cost_ms * (LOOK_COST - 1);
 
 	while (!survey->over) {
-		uint64_t passed = now_ms() - begin;
+		uint64_t passed = clock_ms() - begin;
 		uint64_t whole =
 			survey->hurried || least > survey->look_ms ? least : survey->look_ms;
 		struct timespec until;
@@ -144,7 +137,7 @@ static void *look_again(void *context)
 	pthread_mutex_lock(&survey->lock);
 	while (!survey->over) {
 		struct findings found = {0};
-		uint64_t begin = now_ms();
+		uint64_t begin = clock_ms();
 		int err;
 
 		pthread_mutex_unlock(&survey->lock);
@@ -161,7 +154,7 @@ static void *look_again(void *context)
 			survey->found = found;
 			survey->fresh = true;
 		}
-		rest(survey, now_ms() - begin);
+		rest(survey, clock_ms() - begin);
 	}
 	pthread_mutex_unlock(&survey->lock);
 	return NULL;

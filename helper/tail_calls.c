@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Slots of program arrays: see tail_calls.h. */
 #include "tail_calls.h"
+#include "clock.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* More than is told of a program; what is beyond isn't. */
 #define MOST_TAIL_CALLS 4096
@@ -24,14 +24,6 @@ struct array {
 };
 
 static struct array kept[KEPT_ARRAYS];
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 static int append(struct tail_call **slots, size_t *count, const struct tail_call *more,
 		  size_t more_count)
@@ -71,7 +63,7 @@ int tail_calls_add(struct tail_call **slots, size_t *count, int map,
 		   const struct bpf_map_info *info)
 {
 	struct array *array = &kept[info->id % KEPT_ARRAYS];
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns();
 	int err = 0;
 
 	if (array->map != info->id || now - array->time > KEPT_NS) {
