@@ -331,10 +331,16 @@ void capture_account(struct capture *capture, const struct attachment *attachmen
 	capture->accounted = now;
 }
 
-void capture_pause(struct capture *capture, bool paused)
+void capture_pause(struct capture *capture)
 {
-	capture->skeleton->data->paused = paused;
-	capture->skeleton->data->quick = !paused && !capture->filter_changed;
+	capture->skeleton->data->paused = true;
+	capture->skeleton->data->quick = false;
+}
+
+void capture_resume(struct capture *capture)
+{
+	capture->skeleton->data->paused = false;
+	capture->skeleton->data->quick = !capture->filter_changed;
 }
 
 void capture_filter_changed(struct capture *capture)

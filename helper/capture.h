@@ -89,7 +89,8 @@ uint64_t capture_run_ns(const struct capture *capture, uint64_t *fixed_ns);
 /* Another filter holds than the one that the programs were loaded with. */
 void capture_filter_changed(struct capture *capture);
 
-/* Starts or stops sending. */
-void capture_pause(struct capture *capture, bool paused);
+/* The kernel side sends nothing, as it begins, or what its hooks see. */
+void capture_pause(struct capture *capture);
+void capture_resume(struct capture *capture);
 
 #endif
