@@ -77,6 +77,9 @@ void attachment_detach(struct attachment *attachment)
 	bool expedited, apart;
 	pthread_t closer;
 
+	/* Before there is a plan nothing is attached, and no descriptor is open: 0 is not ours. */
+	if (!attachment->hooks.items)
+		return;
 	attachment_stop(attachment);
 	expedited = (attachment->link_count || attachment->probes.folder >= 0) &&
 		    guard_expedite(&attachment->guard);
