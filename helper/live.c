@@ -5,8 +5,6 @@
 #include "grace.h"
 #include "log.h"
 
-#include <unistd.h>
-
 #define POLL_MS	    20	/* while events flow, they wait at most so long in the ring buffer … */
 #define FLUSH_MS    40	/* … and here */
 #define IDLE_MS	    250 /* longest sleep when none do; the first one wakes us */
