@@ -247,7 +247,7 @@ static int parse_backend(const char *text, struct options *options)
 	return 0;
 }
 
-static int add_pattern(const char *option, const char *text, struct patterns *patterns)
+static int add_pattern(const char *option, const char *text, struct globs *patterns)
 {
 	const char **items;
 

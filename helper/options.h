@@ -11,7 +11,7 @@ enum backend { BACKEND_AUTO, BACKEND_KPROBE_MULTI, BACKEND_KPROBE, BACKEND_TRACE
 
 enum task { TASK_TRACE, TASK_CHECK, TASK_CHECK_FILTER, TASK_LIST, TASK_VERSION, TASK_HELP };
 
-struct patterns {
+struct globs {
 	const char **items;
 	size_t count;
 };
@@ -26,10 +26,10 @@ struct options {
 	bool programs_only;
 	bool no_follow;
 	bool stack;
-	struct patterns functions;
-	struct patterns excludes;
-	struct patterns modules;
-	struct patterns programs; /* names of BPF programs; none = all */
+	struct globs functions;
+	struct globs excludes;
+	struct globs modules;
+	struct globs programs; /* names of BPF programs; none = all */
 	const char *netns_spec;
 	const char *interface_spec;
 	uint32_t mark;

@@ -179,7 +179,7 @@ const struct identity *identity_of(const char *name, const char *module)
 
 bool asked_for(const struct options *options, const struct candidate *candidate)
 {
-	const struct patterns *functions = &options->functions, *excludes = &options->excludes;
+	const struct globs *functions = &options->functions, *excludes = &options->excludes;
 	const char *name = candidate->name;
 
 	if (candidate->helper ? options->no_programs : options->programs_only)

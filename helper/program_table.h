@@ -23,7 +23,7 @@
 
 struct load;
 struct packet_trail_bpf;
-struct patterns;
+struct globs;
 struct sink;
 
 struct entry {
@@ -45,7 +45,7 @@ struct programs {
 	struct packet_trail_bpf *skeleton;
 	struct sink *sink;
 	struct hooks *hooks;
-	const struct patterns *wanted;
+	const struct globs *wanted;
 	const char *stopped; /* why no more are hooked; NULL = they are */
 	int iterator;	     /* link; -1 = this kernel has none */
 	struct closer *closer;

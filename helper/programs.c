@@ -79,7 +79,7 @@ static void hook_program(struct programs *programs, struct program *program, int
 /* Why a program that could be hooked isn't; NULL = it is. */
 static const char *left_out(const struct programs *programs, const struct program *program)
 {
-	const struct patterns *wanted = programs->wanted;
+	const struct globs *wanted = programs->wanted;
 
 	if (wanted->count && !glob_any(wanted->items, wanted->count, program->name))
 		return "it isn't one of those that --program names";
@@ -231,8 +231,7 @@ size_t programs_count(const struct programs *programs, size_t *hooked)
 }
 
 struct programs *programs_open(const struct load *load, struct packet_trail_bpf *skeleton,
-			       struct sink *sink, struct hooks *hooks,
-			       const struct patterns *wanted)
+			       struct sink *sink, struct hooks *hooks, const struct globs *wanted)
 {
 	struct programs *programs = calloc(1, sizeof(*programs));
 	int iterator = bpf_program__fd(skeleton->progs.on_each_program);

@@ -15,7 +15,7 @@ struct event;
 struct hooks;
 struct load;
 struct packet_trail_bpf;
-struct patterns;
+struct globs;
 struct sink;
 struct programs;
 
@@ -24,8 +24,7 @@ struct programs;
  * The skeleton is loaded; all that is given outlives the programs.
  */
 struct programs *programs_open(const struct load *load, struct packet_trail_bpf *skeleton,
-			       struct sink *sink, struct hooks *hooks,
-			       const struct patterns *wanted);
+			       struct sink *sink, struct hooks *hooks, const struct globs *wanted);
 
 /* The filter in `load` is another one: every hook is replaced. */
 void programs_filter_changed(struct programs *programs);
