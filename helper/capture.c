@@ -288,7 +288,7 @@ void capture_account(struct capture *capture, const struct attachment *attachmen
 	for (uint32_t cpu = 0; cpu < capture->cpus; cpu++) {
 		struct counters *before = &capture->before[cpu], now_there = capture->now[cpu];
 		const struct counters *after = &now_there;
-		uint64_t pipe = capture->sink->take_lost(capture->sink, cpu);
+		uint64_t pipe = sink_take_lost(capture->sink, cpu);
 
 		gap(capture, &capture->kernel_lost, cpu, GAP_RING_BUFFER,
 		    after->lost_ring - before->lost_ring, now);

@@ -398,12 +398,6 @@ static void frames_write(struct sink *sink)
 	stream_write(&frames_of(sink)->stream);
 }
 
-/* Events are bounded before, but names and gaps always queue: beyond this nothing more may come. */
-static bool frames_stalled(const struct sink *sink)
-{
-	return stream_waiting(&((const struct frames *)sink)->stream) > 2 * QUEUE_BYTES;
-}
-
 static void frames_destroy(struct sink *sink)
 {
 	struct frames *frames = frames_of(sink);
@@ -453,7 +447,6 @@ struct sink *frames_sink(int fd, uint32_t cpus)
 		.destroy = frames_destroy,
 		.waiting = frames_waiting,
 		.write = frames_write,
-		.stalled = frames_stalled,
 	};
 	frames->cpus = cpus;
 	frames->lost = calloc(cpus, sizeof(*frames->lost));

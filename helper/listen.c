@@ -80,7 +80,7 @@ void trace_listen(struct trace *trace, int timeout_ms)
 	if (trace->capture.open)
 		polls[2].fd = capture_fd(&trace->capture);
 	if (trace->sink)
-		polls[3].fd = trace->sink->waiting(trace->sink);
+		polls[3].fd = sink_waiting(trace->sink);
 	if (poll(polls, 4, timeout_ms) <= 0)
 		return;
 	if (polls[0].revents && !trace->cause) {

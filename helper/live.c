@@ -189,7 +189,7 @@ void trace_run(struct trace *trace)
 			capture_account(&trace->capture, &trace->attachment, false, &totals);
 			accounted = now;
 			if (now - counted >= COUNTERS_MS) {
-				trace->sink->counters(trace->sink, &totals);
+				sink_counters(trace->sink, &totals);
 				counted = now;
 			}
 		}

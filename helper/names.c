@@ -52,8 +52,8 @@ static void learn_address(struct names *names, struct sink *sink, uint64_t addre
 	if (!symbol || symbol->sent)
 		return;
 	symbol->sent = 1;
-	sink->symbol(sink, symbol->address, symbol_size(names->kallsyms, symbol),
-		     symbol_name(names->kallsyms, symbol), symbol_module(names->kallsyms, symbol));
+	sink_symbol(sink, symbol->address, symbol_size(names->kallsyms, symbol),
+		    symbol_name(names->kallsyms, symbol), symbol_module(names->kallsyms, symbol));
 }
 
 void names_of_event(struct names *names, struct sink *sink, const struct event *event,
@@ -68,7 +68,7 @@ void names_of_event(struct names *names, struct sink *sink, const struct event *
 		memcpy(comm, event->comm, sizeof(event->comm));
 		names->tasks[task].pid = event->pid;
 		memcpy(names->tasks[task].comm, event->comm, sizeof(event->comm));
-		sink->task(sink, event->pid, comm);
+		sink_task(sink, event->pid, comm);
 	}
 	if (event->netns && names->netns[netns] != event->netns) {
 		char name[256];

@@ -94,12 +94,6 @@ static void print_program(struct sink *sink, const struct program *program)
 		    program->reason ? program->reason : "no reason given");
 }
 
-static void print_source(struct sink *sink, const struct program *program)
-{
-	(void)sink;
-	(void)program;
-}
-
 static void print_netns(struct sink *sink, uint32_t inum, const char *name)
 {
 	struct print *print = print_of(sink);
@@ -116,23 +110,6 @@ static void print_iface(struct sink *sink, uint32_t netns, uint32_t ifindex, con
 	print->ifaces[at].netns = netns;
 	print->ifaces[at].ifindex = ifindex;
 	snprintf(print->ifaces[at].name, sizeof(print->ifaces->name), "%s", name);
-}
-
-static void print_task(struct sink *sink, uint32_t pid, const char *comm)
-{
-	(void)sink;
-	(void)pid;
-	(void)comm;
-}
-
-static void print_symbol(struct sink *sink, uint64_t address, uint64_t size, const char *name,
-			 const char *module)
-{
-	(void)sink;
-	(void)address;
-	(void)size;
-	(void)name;
-	(void)module;
 }
 
 /* A JSON string; bytes that would break it are escaped, bytes above 0x7f pass. */
@@ -414,23 +391,10 @@ static void print_gap(struct sink *sink, const struct gap *gap)
 					       : "give a narrower filter or fewer functions");
 }
 
-static void print_counters(struct sink *sink, const struct totals *totals)
-{
-	(void)sink;
-	(void)totals;
-}
-
 static void print_flush(struct sink *sink)
 {
 	if (fflush(stdout) == EOF && errno != EINTR && errno != EAGAIN)
 		print_of(sink)->closed = true;
-}
-
-static uint64_t print_take_lost(struct sink *sink, uint32_t cpu)
-{
-	(void)sink;
-	(void)cpu;
-	return 0;
 }
 
 static void print_end(struct sink *sink, const char *cause, const struct totals *totals,
@@ -455,23 +419,6 @@ static bool print_closed(const struct sink *sink)
 	return ((const struct print *)sink)->closed;
 }
 
-static int print_waiting(const struct sink *sink)
-{
-	(void)sink;
-	return -1;
-}
-
-static void print_write(struct sink *sink)
-{
-	(void)sink;
-}
-
-static bool print_stalled(const struct sink *sink)
-{
-	(void)sink;
-	return false;
-}
-
 static void print_destroy(struct sink *sink)
 {
 	free(sink);
@@ -494,22 +441,14 @@ struct sink *print_sink(bool json, const struct hooks *hooks)
 		.progress = print_progress,
 		.reasons = print_reasons,
 		.program = print_program,
-		.source = print_source,
 		.netns = print_netns,
 		.iface = print_iface,
-		.task = print_task,
-		.symbol = print_symbol,
 		.event = print_event,
 		.gap = print_gap,
-		.counters = print_counters,
 		.flush = print_flush,
-		.take_lost = print_take_lost,
 		.end = print_end,
 		.closed = print_closed,
 		.destroy = print_destroy,
-		.waiting = print_waiting,
-		.write = print_write,
-		.stalled = print_stalled,
 	};
 	return &print->sink;
 }

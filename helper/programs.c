@@ -217,7 +217,7 @@ void programs_event(struct programs *programs, const struct event *event)
 		return;
 	entry->source_sent = true;
 	if (entry->program.line_count)
-		programs->sink->source(programs->sink, &entry->program);
+		sink_source(programs->sink, &entry->program);
 }
 
 size_t programs_count(const struct programs *programs, size_t *hooked)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where a trace goes: the framed stream, or a terminal. The capture calls these; each sink keeps
- * what it needs. A sink must take all but events; an event it can't take it counts as lost.
+ * what it needs. A sink must take all but events; an event it can't take it counts as lost. What is
+ * optional is NULL where a sink has no use for it, and called by sink_…() below.
  */
 #ifndef PACKET_TRAIL_SINK_H
 #define PACKET_TRAIL_SINK_H
@@ -61,17 +62,18 @@ struct sink {
 	void (*reasons)(struct sink *sink, const struct reasons *reasons);
 	/* Newest wins, by the program's id. */
 	void (*program)(struct sink *sink, const struct program *program);
-	/* Its lines, once. */
+	/* Optional. Its lines, once. */
 	void (*source)(struct sink *sink, const struct program *program);
 	void (*netns)(struct sink *sink, uint32_t inum, const char *name);
 	void (*iface)(struct sink *sink, uint32_t netns, uint32_t ifindex, const char *name);
-	void (*task)(struct sink *sink, uint32_t pid, const char *comm);
+	void (*task)(struct sink *sink, uint32_t pid, const char *comm); /* optional */
+	/* Optional. */
 	void (*symbol)(struct sink *sink, uint64_t address, uint64_t size, const char *name,
 		       const char *module);
 	/* `stack` NULL or STACK_DEPTH addresses. Returns false when the event is lost here. */
 	bool (*event)(struct sink *sink, const struct event *event, const uint64_t *stack);
 	void (*gap)(struct sink *sink, const struct gap *gap);
-	void (*counters)(struct sink *sink, const struct totals *totals);
+	void (*counters)(struct sink *sink, const struct totals *totals); /* optional */
 	/* The answer to a filter that was sent while the trace runs; `error` "" = it is in force
 	 * since `time`, `took` ns after it came. Only with control lines, so of the
 	 * framed stream alone. */
@@ -79,19 +81,54 @@ struct sink {
 		       uint64_t took);
 	/* Sends what waits to be sent together. */
 	void (*flush)(struct sink *sink);
-	/* Events that were taken first and lost later (the reader stalls), and forgets them. */
+	/* Optional. Events that were taken first and lost later (the reader stalls), and forgets
+	 * them. */
 	uint64_t (*take_lost)(struct sink *sink, uint32_t cpu);
 	void (*end)(struct sink *sink, const char *cause, const struct totals *totals,
 		    const char *error);
 	/* The reader is gone: nothing that is sent arrives. */
 	bool (*closed)(const struct sink *sink);
 	void (*destroy)(struct sink *sink);
-	/* To poll for writing while something waits; -1 = nothing waits. */
+	/* Optional, both: to poll for writing while something waits, -1 = nothing waits; and what
+	 * to do then. */
 	int (*waiting)(const struct sink *sink);
 	void (*write)(struct sink *sink);
-	/* So much waits that no more events should be given. */
-	bool (*stalled)(const struct sink *sink);
 };
+
+static inline void sink_source(struct sink *sink, const struct program *program)
+{
+	if (sink->source)
+		sink->source(sink, program);
+}
+
+static inline void sink_task(struct sink *sink, uint32_t pid, const char *comm)
+{
+	if (sink->task)
+		sink->task(sink, pid, comm);
+}
+
+static inline void sink_symbol(struct sink *sink, uint64_t address, uint64_t size, const char *name,
+			       const char *module)
+{
+	if (sink->symbol)
+		sink->symbol(sink, address, size, name, module);
+}
+
+static inline void sink_counters(struct sink *sink, const struct totals *totals)
+{
+	if (sink->counters)
+		sink->counters(sink, totals);
+}
+
+static inline uint64_t sink_take_lost(struct sink *sink, uint32_t cpu)
+{
+	return sink->take_lost ? sink->take_lost(sink, cpu) : 0;
+}
+
+static inline int sink_waiting(const struct sink *sink)
+{
+	return sink->waiting ? sink->waiting(sink) : -1;
+}
 
 /* NULL after it said why. */
 struct sink *frames_sink(int fd, uint32_t cpus);
