@@ -9,6 +9,7 @@
 #include "options.h"
 #include "program_message.h"
 #include "reasons.h"
+#include "stacks.h"
 #include "stream.h"
 #include "version.h"
 
@@ -23,12 +24,6 @@
 #define CLOCK_NS    10000000000ULL
 /* How long a reader may take for the rest when a trace ends. */
 #define DRAIN_MS 3000
-#define STACKS	 4096
-
-struct stack {
-	uint64_t address[STACK_DEPTH];
-	uint32_t id; /* 0 = free */
-};
 
 struct frames {
 	struct sink sink;
@@ -38,9 +33,8 @@ struct frames {
 	uint32_t *in_batch; /* a CPU: events of the batch that is open */
 	uint32_t cpus;
 	uint64_t clock_sent;
-	struct stack *stacks; /* of --stack; the first time allocated */
-	uint32_t stack_id;
-	struct bytes names; /* names and symbols that go before the batch */
+	struct stacks stacks; /* of --stack */
+	struct bytes names;   /* names and symbols that go before the batch */
 	struct bytes symbols;
 	struct bytes stack_frame;
 	int flags; /* of the file descriptor, to be put back */
@@ -232,35 +226,6 @@ static void frames_symbol(struct sink *sink, uint64_t address, uint64_t size, co
 	bytes_free(&inner);
 }
 
-/* Id of a stack; new ones go before the batch. The table forgets a stack for another of its place.
- */
-static uint32_t stack_id_of(struct frames *frames, const uint64_t *stack)
-{
-	uint64_t hash = 0;
-	struct stack *entry;
-	struct bytes addresses = {0}, inner = {0};
-
-	if (!frames->stacks)
-		frames->stacks = calloc(STACKS, sizeof(*frames->stacks));
-	if (!frames->stacks || !stack[0])
-		return 0;
-	for (int i = 0; i < STACK_DEPTH; i++)
-		hash = (hash ^ stack[i]) * 0x9e3779b97f4a7c15ULL;
-	entry = &frames->stacks[(hash >> 40) % STACKS];
-	if (entry->id && memcmp(entry->address, stack, sizeof(entry->address)) == 0)
-		return entry->id;
-	memcpy(entry->address, stack, sizeof(entry->address));
-	entry->id = ++frames->stack_id;
-	for (int i = 0; i < STACK_DEPTH && stack[i]; i++)
-		put_u64(&addresses, stack[i]);
-	field_varint(&inner, 1, entry->id);
-	field_message(&inner, 2, &addresses);
-	field_message(&frames->stack_frame, 1, &inner);
-	bytes_free(&addresses);
-	bytes_free(&inner);
-	return entry->id;
-}
-
 static void frames_flush(struct sink *sink)
 {
 	struct frames *frames = frames_of(sink);
@@ -297,7 +262,7 @@ static void frames_flush(struct sink *sink)
 static bool frames_event(struct sink *sink, const struct event *event, const uint64_t *stack)
 {
 	struct frames *frames = frames_of(sink);
-	uint32_t stack_id = stack ? stack_id_of(frames, stack) : 0;
+	uint32_t stack_id = stack ? stacks_id(&frames->stacks, stack, &frames->stack_frame) : 0;
 	uint32_t cpu = event->cpu < frames->cpus ? event->cpu : 0;
 
 	if (!batch_add(&frames->batch, event, stack_id)) {
@@ -414,7 +379,7 @@ static void frames_destroy(struct sink *sink)
 	bytes_free(&frames->stack_frame);
 	free(frames->lost);
 	free(frames->in_batch);
-	free(frames->stacks);
+	stacks_free(&frames->stacks);
 	free(frames);
 }
 

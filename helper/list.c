@@ -2,23 +2,11 @@
 /* --list-hooks: see list.h. */
 #include "list.h"
 #include "functions.h"
+#include "json.h"
 #include "log.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-
-/* Names and prototypes come from BTF and hold nothing that JSON must escape but in theory. */
-static void text(const char *value)
-{
-	putchar('"');
-	for (; *value; value++) {
-		if (*value == '"' || *value == '\\')
-			putchar('\\');
-		if ((unsigned char)*value >= ' ')
-			putchar(*value);
-	}
-	putchar('"');
-}
 
 static void json_hooks(const struct functions *functions)
 {
@@ -29,22 +17,22 @@ static void json_hooks(const struct functions *functions)
 		const struct function *function = &functions->items[i];
 
 		printf("%s{\"function\":", comma);
-		text(function->name);
+		json_string(stdout, function->name);
 		printf(",\"module\":");
-		text(function->module);
+		json_string(stdout, function->module);
 		printf(",\"address\":\"0x%" PRIx64 "\",\"skb_arg\":%u,\"prototype\":",
 		       function->address, function->position);
-		text(function->prototype);
+		json_string(stdout, function->prototype);
 		printf(",\"skipped\":null}");
 		comma = ",\n";
 	}
 	for (size_t i = 0; i < functions->skipped_count; i++) {
 		printf("%s{\"function\":", comma);
-		text(functions->skipped[i].name);
+		json_string(stdout, functions->skipped[i].name);
 		printf(",\"module\":");
-		text(functions->skipped[i].module);
+		json_string(stdout, functions->skipped[i].module);
 		printf(",\"skipped\":");
-		text(functions->skipped[i].reason);
+		json_string(stdout, functions->skipped[i].reason);
 		printf("}");
 		comma = ",\n";
 	}

@@ -1,61 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * --check: what this machine must have to be traced, and what would make it better. Whether a way
- * to hook works is found by doing it: a program of two instructions is put on a function that only
- * the kernel's own BPF tests call, and taken off again.
+ * --check: what this machine must have to be traced, and what would make it better. The ways to
+ * hook are in preflight_hooks.c.
  */
+#include "preflight.h"
+#include "json.h"
+#include "preflight_check.h"
+#include "tracefs.h"
+
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
 #include <linux/capability.h>
-#include <linux/perf_event.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
-#include "preflight.h"
-#include "tracefs.h"
 
-/* net/bpf/test_run.c, since 5.5: kept out of line so that it can be hooked. */
-#define HARMLESS    "bpf_fentry_test1"
 #define VMLINUX_BTF "/sys/kernel/btf/vmlinux"
 #define AS_ROOT	    "run as root, or through sudo"
 
-enum state { PASS, WARN, FAIL };
-
-struct check {
-	const char *name;
-	enum state state;
-	char detail[256];
-	char mend[256];
-};
-
-struct preflight {
-	struct check checks[16];
-	size_t count;
-	const char *btf_path; /* NULL = the kernel's own */
-	struct btf *btf;
-	bool privileged;
-};
-
-static const struct bpf_insn nothing[] = {
-	{.code = BPF_ALU64 | BPF_MOV | BPF_K},
-	{.code = BPF_JMP | BPF_EXIT},
-};
-
-static struct check *add(struct preflight *preflight, const char *name, enum state state,
-			 const char *mend, const char *detail, ...)
-	__attribute__((format(printf, 5, 6)));
-
-static struct check *add(struct preflight *preflight, const char *name, enum state state,
-			 const char *mend, const char *detail, ...)
+void preflight_add(struct preflight *preflight, const char *name, enum state state,
+		   const char *mend, const char *detail, ...)
 {
 	struct check *check = &preflight->checks[preflight->count++];
 	va_list arguments;
@@ -66,17 +38,14 @@ static struct check *add(struct preflight *preflight, const char *name, enum sta
 	vsnprintf(check->detail, sizeof(check->detail), detail, arguments);
 	va_end(arguments);
 	snprintf(check->mend, sizeof(check->mend), "%s", state == PASS ? "" : mend);
-	return check;
 }
 
-/* The mend of something that failed with this errno. */
-static const char *mend_for(const struct preflight *preflight, const char *otherwise)
+const char *preflight_mend(const struct preflight *preflight, const char *otherwise)
 {
 	return preflight->privileged ? otherwise : AS_ROOT;
 }
 
-/* The file's first line without its end. False with errno set when it can't be read. */
-static bool read_line(const char *path, char *line, size_t size)
+bool preflight_line(const char *path, char *line, size_t size)
 {
 	FILE *file = fopen(path, "re");
 	bool good;
@@ -96,10 +65,10 @@ static void check_kernel(struct preflight *preflight)
 	struct utsname name;
 
 	if (uname(&name))
-		add(preflight, "kernel", WARN, "none is known", "its release can't be read: %s",
-		    strerror(errno));
+		preflight_add(preflight, "kernel", WARN, "none is known",
+			      "its release can't be read: %s", strerror(errno));
 	else
-		add(preflight, "kernel", PASS, "", "%s %s", name.release, name.machine);
+		preflight_add(preflight, "kernel", PASS, "", "%s %s", name.release, name.machine);
 }
 
 /* include/uapi/linux/capability.h: CAP_BPF and CAP_PERFMON are parts of CAP_SYS_ADMIN since 5.8. */
@@ -114,10 +83,11 @@ static void check_capabilities(struct preflight *preflight)
 	preflight->privileged =
 		effective & (1ULL << CAP_SYS_ADMIN) ||
 		(effective & (1ULL << CAP_BPF) && effective & (1ULL << CAP_PERFMON));
-	add(preflight, "capabilities", preflight->privileged ? PASS : FAIL, AS_ROOT,
-	    effective & (1ULL << CAP_SYS_ADMIN) ? "CAP_SYS_ADMIN"
-	    : preflight->privileged		? "CAP_BPF and CAP_PERFMON"
-				    : "neither CAP_SYS_ADMIN nor CAP_BPF with CAP_PERFMON");
+	preflight_add(preflight, "capabilities", preflight->privileged ? PASS : FAIL, AS_ROOT,
+		      effective & (1ULL << CAP_SYS_ADMIN) ? "CAP_SYS_ADMIN"
+		      : preflight->privileged
+			      ? "CAP_BPF and CAP_PERFMON"
+			      : "neither CAP_SYS_ADMIN nor CAP_BPF with CAP_PERFMON");
 }
 
 /* security/lockdown/lockdown.c: "none [integrity] confidentiality", the one in force in brackets.
@@ -128,13 +98,14 @@ static void check_lockdown(struct preflight *preflight)
 	char line[128];
 	char *mode, *end;
 
-	if (!read_line(path, line, sizeof(line))) {
+	if (!preflight_line(path, line, sizeof(line))) {
 		if (errno == ENOENT)
-			add(preflight, "lockdown", PASS, "", "none in this kernel");
+			preflight_add(preflight, "lockdown", PASS, "", "none in this kernel");
 		else
-			add(preflight, "lockdown", WARN,
-			    mend_for(preflight, "mount securityfs on /sys/kernel/security"),
-			    "%s: %s", path, strerror(errno));
+			preflight_add(preflight, "lockdown", WARN,
+				      preflight_mend(preflight,
+						     "mount securityfs on /sys/kernel/security"),
+				      "%s: %s", path, strerror(errno));
 		return;
 	}
 	mode = strchr(line, '[');
@@ -143,11 +114,12 @@ static void check_lockdown(struct preflight *preflight)
 		*end = 0;
 	/* Integrity leaves kprobes and reading kernel memory from BPF alone. */
 	if (end && !strcmp(mode + 1, "confidentiality"))
-		add(preflight, "lockdown", FAIL,
-		    "start the kernel without lockdown=confidentiality on its command line",
-		    "confidentiality: BPF programs must not read kernel memory");
+		preflight_add(
+			preflight, "lockdown", FAIL,
+			"start the kernel without lockdown=confidentiality on its command line",
+			"confidentiality: BPF programs must not read kernel memory");
 	else
-		add(preflight, "lockdown", PASS, "", "%s", end ? mode + 1 : line);
+		preflight_add(preflight, "lockdown", PASS, "", "%s", end ? mode + 1 : line);
 }
 
 static void check_btf(struct preflight *preflight)
@@ -156,14 +128,15 @@ static void check_btf(struct preflight *preflight)
 
 	preflight->btf = btf__parse(path, NULL);
 	if (preflight->btf)
-		add(preflight, "btf", PASS, "", "%s: %u types", path,
-		    btf__type_cnt(preflight->btf) - 1);
+		preflight_add(preflight, "btf", PASS, "", "%s: %u types", path,
+			      btf__type_cnt(preflight->btf) - 1);
 	else
-		add(preflight, "btf", FAIL,
-		    preflight->btf_path ? "give a file that holds this kernel's BTF with --btf"
-					: "use a kernel built with CONFIG_DEBUG_INFO_BTF, or give "
-					  "its BTF with --btf FILE",
-		    "%s: %s", path, strerror(errno));
+		preflight_add(preflight, "btf", FAIL,
+			      preflight->btf_path
+				      ? "give a file that holds this kernel's BTF with --btf"
+				      : "use a kernel built with CONFIG_DEBUG_INFO_BTF, or give "
+					"its BTF with --btf FILE",
+			      "%s: %s", path, strerror(errno));
 }
 
 static void check_module_btf(struct preflight *preflight)
@@ -182,9 +155,10 @@ static void check_module_btf(struct preflight *preflight)
 		fclose(modules);
 	if (folder)
 		closedir(folder);
-	add(preflight, "module BTF", loaded && !described ? WARN : PASS,
-	    "use a kernel built with CONFIG_DEBUG_INFO_BTF_MODULES to see the functions of modules",
-	    "%u of %u loaded modules", described, loaded);
+	preflight_add(preflight, "module BTF", loaded && !described ? WARN : PASS,
+		      "use a kernel built with CONFIG_DEBUG_INFO_BTF_MODULES to see the functions "
+		      "of modules",
+		      "%u of %u loaded modules", described, loaded);
 }
 
 static void check_jit(struct preflight *preflight)
@@ -192,16 +166,17 @@ static void check_jit(struct preflight *preflight)
 	static const char path[] = "/proc/sys/net/core/bpf_jit_enable";
 	char line[32];
 
-	if (!read_line(path, line, sizeof(line)))
-		add(preflight, "BPF JIT", WARN,
-		    mend_for(preflight,
-			     "use a kernel built with CONFIG_BPF_JIT: tracing costs more "
-			     "without it"),
-		    "%s: %s", path, strerror(errno));
+	if (!preflight_line(path, line, sizeof(line)))
+		preflight_add(
+			preflight, "BPF JIT", WARN,
+			preflight_mend(preflight,
+				       "use a kernel built with CONFIG_BPF_JIT: tracing costs more "
+				       "without it"),
+			"%s: %s", path, strerror(errno));
 	else
-		add(preflight, "BPF JIT", *line == '0' ? WARN : PASS,
-		    "sysctl net.core.bpf_jit_enable=1: tracing costs more without it", "%s",
-		    *line == '0' ? "off" : "on");
+		preflight_add(preflight, "BPF JIT", *line == '0' ? WARN : PASS,
+			      "sysctl net.core.bpf_jit_enable=1: tracing costs more without it",
+			      "%s", *line == '0' ? "off" : "on");
 }
 
 /* kernel/kallsyms.c shows zeros to whom kernel.kptr_restrict keeps addresses from. */
@@ -209,7 +184,7 @@ static void check_addresses(struct preflight *preflight)
 {
 	static const char path[] = "/proc/kallsyms";
 	char line[512];
-	bool read = read_line(path, line, sizeof(line));
+	bool read = preflight_line(path, line, sizeof(line));
 	FILE *file = read ? fopen(path, "re") : NULL;
 	bool shown = false;
 
@@ -219,12 +194,12 @@ static void check_addresses(struct preflight *preflight)
 	if (file)
 		fclose(file);
 	if (shown)
-		add(preflight, "kernel addresses", PASS, "", "%s", path);
+		preflight_add(preflight, "kernel addresses", PASS, "", "%s", path);
 	else
-		add(preflight, "kernel addresses", FAIL,
-		    mend_for(preflight,
-			     "sysctl kernel.kptr_restrict=1, and run with CAP_SYSLOG or as root"),
-		    "%s: %s", path, read ? "every address is hidden" : strerror(errno));
+		preflight_add(preflight, "kernel addresses", FAIL,
+			      preflight_mend(preflight, "sysctl kernel.kptr_restrict=1, and run "
+							"with CAP_SYSLOG or as root"),
+			      "%s: %s", path, read ? "every address is hidden" : strerror(errno));
 }
 
 static void check_ring_buffer(struct preflight *preflight)
@@ -233,11 +208,13 @@ static void check_ring_buffer(struct preflight *preflight)
 
 	if (map >= 0) {
 		close(map);
-		add(preflight, "ring buffer", PASS, "", "BPF ring buffers can be made");
+		preflight_add(preflight, "ring buffer", PASS, "", "BPF ring buffers can be made");
 	} else {
-		add(preflight, "ring buffer", FAIL,
-		    mend_for(preflight, "use a kernel of 5.8 or later with CONFIG_BPF_SYSCALL"),
-		    "%s", strerror(errno));
+		preflight_add(
+			preflight, "ring buffer", FAIL,
+			preflight_mend(preflight,
+				       "use a kernel of 5.8 or later with CONFIG_BPF_SYSCALL"),
+			"%s", strerror(errno));
 	}
 }
 
@@ -270,158 +247,32 @@ static void check_memlock(struct preflight *preflight)
 	if (getrlimit(RLIMIT_MEMLOCK, &limit))
 		limit = (struct rlimit){0};
 	if (limit.rlim_cur == RLIM_INFINITY)
-		add(preflight, "locked memory", PASS, "", "unlimited");
+		preflight_add(preflight, "locked memory", PASS, "", "unlimited");
 	else if (!maps_are_charged(&limit))
-		add(preflight, "locked memory", PASS, "", "this kernel doesn't count BPF maps");
+		preflight_add(preflight, "locked memory", PASS, "",
+			      "this kernel doesn't count BPF maps");
 	else if (!setrlimit(RLIMIT_MEMLOCK, &unlimited))
-		add(preflight, "locked memory", PASS, "", "raised to unlimited");
+		preflight_add(preflight, "locked memory", PASS, "", "raised to unlimited");
 	else
-		add(preflight, "locked memory", WARN,
-		    mend_for(preflight, "raise it with ulimit -l, or run with CAP_SYS_RESOURCE"),
-		    "limited to %llu KiB, which kernels before 5.11 count BPF maps against",
-		    (unsigned long long)limit.rlim_cur / 1024);
-}
-
-static int load(enum bpf_prog_type type, enum bpf_attach_type attach, int btf_id)
-{
-	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = attach,
-		    .attach_btf_id = (__u32)btf_id);
-
-	return bpf_prog_load(type, "preflight", "Dual BSD/GPL", nothing, 2, &options);
-}
-
-/* Hooks through perf's kprobe; every kernel with kprobes has it since 4.17. 0, or -errno. */
-static int try_kprobe(void)
-{
-	struct perf_event_attr attr = {.size = sizeof(attr)};
-	char line[32];
-	int program, event, error = 0;
-
-	if (!read_line("/sys/bus/event_source/devices/kprobe/type", line, sizeof(line)))
-		return -errno;
-	attr.type = (__u32)strtoul(line, NULL, 10);
-	attr.kprobe_func = (uintptr_t)HARMLESS;
-	program = load(BPF_PROG_TYPE_KPROBE, 0, 0);
-	if (program < 0)
-		return program;
-	event = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
-	if (event < 0 || ioctl(event, PERF_EVENT_IOC_SET_BPF, program))
-		error = -errno;
-	if (event >= 0)
-		close(event);
-	close(program);
-	return error;
-}
-
-static void check_kprobes(struct preflight *preflight)
-{
-	static const char path[] = "/sys/kernel/debug/kprobes/enabled";
-	char line[32];
-	int error = try_kprobe();
-
-	if (!error && read_line(path, line, sizeof(line)) && *line == '0')
-		add(preflight, "kprobes", FAIL, "echo 1 > /sys/kernel/debug/kprobes/enabled",
-		    "switched off in %s", path);
-	else if (error)
-		add(preflight, "kprobes", FAIL,
-		    mend_for(preflight, "use a kernel built with CONFIG_KPROBES and "
-					"CONFIG_KPROBE_EVENTS"),
-		    "%s",
-		    error == -ENOENT
-			    ? "this kernel has none (no perf kprobe, or no function " HARMLESS ")"
-			    : strerror(-error));
-	else
-		add(preflight, "kprobes", PASS, "", "a kprobe was set and taken off");
-}
-
-static void check_kprobe_multi(struct preflight *preflight)
-{
-	const char *symbol = HARMLESS;
-	LIBBPF_OPTS(bpf_link_create_opts, options, .kprobe_multi.syms = &symbol,
-		    .kprobe_multi.cnt = 1);
-	int program = load(BPF_PROG_TYPE_KPROBE, BPF_TRACE_KPROBE_MULTI, 0);
-	int link = program < 0 ? program
-			       : bpf_link_create(program, 0, BPF_TRACE_KPROBE_MULTI, &options);
-
-	if (link >= 0)
-		add(preflight, "kprobe.multi", PASS, "", "one was set and taken off");
-	else
-		add(preflight, "kprobe.multi", preflight->privileged ? WARN : FAIL,
-		    mend_for(preflight,
-			     "none is needed: functions are hooked one by one, which takes "
-			     "longer; CONFIG_FPROBE from 5.18 on has it"),
-		    "%s", strerror(-link));
-	if (link >= 0)
-		close(link);
-	if (program >= 0)
-		close(program);
-}
-
-/* A tracing program on a BTF id. 0, or -errno. */
-static int try_tracing(const struct preflight *preflight, enum bpf_attach_type attach,
-		       const char *name, __u32 kind)
-{
-	int id, program, link, error = 0;
-
-	/* A BTF from a file needn't number its types as the kernel does. */
-	if (!preflight->btf || preflight->btf_path)
-		return -ENODATA;
-	id = btf__find_by_name_kind(preflight->btf, name, kind);
-	if (id < 0)
-		return id;
-	program = load(BPF_PROG_TYPE_TRACING, attach, id);
-	if (program < 0)
-		return program;
-	link = bpf_raw_tracepoint_open(NULL, program);
-	if (link < 0)
-		error = link;
-	else
-		close(link);
-	close(program);
-	return error;
-}
-
-static const char *tracing_reason(int error)
-{
-	return error == -ENODATA ? "not tried: it takes the kernel's own BTF" : strerror(-error);
-}
-
-static void check_fentry(struct preflight *preflight)
-{
-	int error = try_tracing(preflight, BPF_TRACE_FENTRY, HARMLESS, BTF_KIND_FUNC);
-
-	if (error)
-		add(preflight, "fentry", WARN,
-		    mend_for(preflight, "use a kernel with BTF and direct calls of BPF trampolines "
-					"to see BPF programs as hooks"),
-		    "%s", tracing_reason(error));
-	else
-		add(preflight, "fentry", PASS, "", "a trampoline was set and taken off");
-}
-
-static void check_tracepoints(struct preflight *preflight)
-{
-	int error =
-		try_tracing(preflight, BPF_TRACE_RAW_TP, "btf_trace_kfree_skb", BTF_KIND_TYPEDEF);
-
-	if (error)
-		add(preflight, "tracepoints", FAIL,
-		    mend_for(preflight,
-			     "use a kernel with BTF and CONFIG_TRACEPOINTS to see drops"),
-		    "%s", tracing_reason(error));
-	else
-		add(preflight, "tracepoints", PASS, "", "skb:kfree_skb was followed and let go");
+		preflight_add(
+			preflight, "locked memory", WARN,
+			preflight_mend(preflight,
+				       "raise it with ulimit -l, or run with CAP_SYS_RESOURCE"),
+			"limited to %llu KiB, which kernels before 5.11 count BPF maps against",
+			(unsigned long long)limit.rlim_cur / 1024);
 }
 
 static void check_tracefs(struct preflight *preflight)
 {
 	FILE *file = tracefs_open("available_filter_functions");
 
-	add(preflight, "tracefs", file ? PASS : WARN,
-	    mend_for(preflight,
-		     "none is needed: a function that can't be hooked is found out when "
-		     "it is tried; mount -t tracefs tracefs /sys/kernel/tracing spares that"),
-	    file ? "available_filter_functions" : "available_filter_functions can't be read");
+	preflight_add(
+		preflight, "tracefs", file ? PASS : WARN,
+		preflight_mend(
+			preflight,
+			"none is needed: a function that can't be hooked is found out when "
+			"it is tried; mount -t tracefs tracefs /sys/kernel/tracing spares that"),
+		file ? "available_filter_functions" : "available_filter_functions can't be read");
 	if (file)
 		fclose(file);
 }
@@ -444,20 +295,6 @@ static void settle(struct preflight *preflight)
 			found[way]->state = any ? WARN : FAIL;
 }
 
-static void json_text(FILE *out, const char *text)
-{
-	fputc('"', out);
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			fputc('\\', out);
-		if ((unsigned char)*text < ' ')
-			fprintf(out, "\\u%04x", (unsigned char)*text);
-		else
-			fputc(*text, out);
-	}
-	fputc('"', out);
-}
-
 static void print(const struct preflight *preflight, bool json, FILE *out)
 {
 	static const char *const states[] = {"pass", "warn", "fail"};
@@ -467,11 +304,11 @@ static void print(const struct preflight *preflight, bool json, FILE *out)
 
 		if (json) {
 			fprintf(out, "%s{\"name\":", i ? ",\n" : "[\n");
-			json_text(out, check->name);
+			json_string(out, check->name);
 			fprintf(out, ",\"state\":\"%s\",\"detail\":", states[check->state]);
-			json_text(out, check->detail);
+			json_string(out, check->detail);
 			fputs(",\"mend\":", out);
-			json_text(out, check->mend);
+			json_string(out, check->mend);
 			fputc('}', out);
 		} else {
 			fprintf(out, "%s  %s: %s%s%s\n", states[check->state], check->name,

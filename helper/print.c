@@ -2,6 +2,7 @@
 /* The sink for a terminal: aligned lines, or one JSON object an event and a line. */
 #include "sink.h"
 #include "clock.h"
+#include "json.h"
 #include "kallsyms.h"
 #include "log.h"
 #include "names.h"
@@ -110,23 +111,6 @@ static void print_iface(struct sink *sink, uint32_t netns, uint32_t ifindex, con
 	print->ifaces[at].netns = netns;
 	print->ifaces[at].ifindex = ifindex;
 	snprintf(print->ifaces[at].name, sizeof(print->ifaces->name), "%s", name);
-}
-
-/* A JSON string; bytes that would break it are escaped, bytes above 0x7f pass. */
-static void json_string(FILE *out, const char *text)
-{
-	putc('"', out);
-	for (; *text; text++) {
-		unsigned char c = *text;
-
-		if (c == '"' || c == '\\')
-			fprintf(out, "\\%c", c);
-		else if (c < ' ' || c == 0x7f)
-			fprintf(out, "\\u%04x", c);
-		else
-			putc(c, out);
-	}
-	putc('"', out);
 }
 
 static const char *protocol_name(uint8_t protocol)
