@@ -4,6 +4,7 @@
 #include "attach_kprobe.h"
 #include "attach_multi.h"
 #include "log.h"
+#include "netns.h"
 #include "refused.h"
 
 #include <bpf/libbpf.h>

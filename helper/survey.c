@@ -2,6 +2,7 @@
 /* Where programs are attached, again and again: see survey.h. */
 #include "survey.h"
 #include "clock.h"
+#include "netns.h"
 #include "places.h"
 
 #include <dirent.h>
@@ -16,9 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NETNS_FOLDER "/run/netns"
-#define LOOK_COST    10 /* looks take a tenth of a CPU at most */
-#define MOST_NETNS   4096
+#define LOOK_COST  10 /* looks take a tenth of a CPU at most */
+#define MOST_NETNS 4096
 
 struct survey {
 	pthread_t thread;
