@@ -1,23 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Where programs are attached: see places.h. */
 #include "places.h"
+#include "netlink.h"
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <errno.h>
 #include <linux/bpf.h>
 #include <linux/if_link.h>
-#include <linux/netlink.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
-#include <linux/rtnetlink.h>
 #include <linux/tc_act/tc_bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 /* More than any machine has; what is beyond isn't told. */
@@ -43,8 +41,7 @@ struct qdisc {
 struct asked {
 	struct places *places;
 	uint32_t netns;
-	int socket;
-	uint32_t sequence;
+	struct netlink netlink;
 	struct device *devices;
 	size_t device_count;
 	struct qdisc *qdiscs;
@@ -79,86 +76,6 @@ void places_free(struct places *places)
 	memset(places, 0, sizeof(*places));
 }
 
-/* ---- netlink ---- */
-
-/* Attributes by type; those beyond `most` are left out. */
-static void attributes(const struct rtattr *at, int length, const struct rtattr **table, int most)
-{
-	memset(table, 0, (most + 1) * sizeof(*table));
-	for (; RTA_OK(at, length); at = RTA_NEXT(at, length)) {
-		int type = at->rta_type & NLA_TYPE_MASK;
-
-		if (type <= most)
-			table[type] = at;
-	}
-}
-
-static uint32_t number(const struct rtattr *attribute)
-{
-	uint32_t value = 0;
-
-	if (attribute && RTA_PAYLOAD(attribute) >= sizeof(value))
-		memcpy(&value, RTA_DATA(attribute), sizeof(value));
-	return value;
-}
-
-static void text(const struct rtattr *attribute, char *out, size_t size)
-{
-	size_t length = attribute ? RTA_PAYLOAD(attribute) : 0;
-
-	if (length > size - 1)
-		length = size - 1;
-	if (length)
-		memcpy(out, RTA_DATA(attribute), length);
-	out[length] = 0;
-}
-
-static bool is_text(const struct rtattr *attribute, const char *wanted)
-{
-	char value[32];
-
-	text(attribute, value, sizeof(value));
-	return strcmp(value, wanted) == 0;
-}
-
-/* Sends a dump request and gives each answer to `each`. */
-static void dump(struct asked *asked, uint16_t type, const void *body, size_t size,
-		 void (*each)(struct asked *asked, const struct nlmsghdr *message))
-{
-	struct {
-		struct nlmsghdr header;
-		char body[64];
-	} request = {
-		.header =
-			{
-				.nlmsg_len = NLMSG_LENGTH(size),
-				.nlmsg_type = type,
-				.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
-				.nlmsg_seq = ++asked->sequence,
-			},
-	};
-	static _Thread_local char answer[65536];
-
-	memcpy(request.body, body, size);
-	if (send(asked->socket, &request, request.header.nlmsg_len, 0) < 0)
-		return;
-	for (;;) {
-		ssize_t got = recv(asked->socket, answer, sizeof(answer), 0);
-		unsigned int length = got > 0 ? (unsigned int)got : 0;
-		const struct nlmsghdr *message = (const void *)answer;
-
-		if (got <= 0)
-			return;
-		for (; NLMSG_OK(message, length); message = NLMSG_NEXT(message, length)) {
-			if (message->nlmsg_seq != asked->sequence)
-				continue; /* a late answer to what was asked before */
-			if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR)
-				return;
-			each(asked, message);
-		}
-	}
-}
-
 /* ---- devices and XDP ---- */
 
 static void add_xdp(struct asked *asked, uint32_t ifindex, const char *kind, uint32_t program)
@@ -179,8 +96,9 @@ static void add_xdp(struct asked *asked, uint32_t ifindex, const char *kind, uin
 	place->ifindex = ifindex;
 }
 
-static void on_device(struct asked *asked, const struct nlmsghdr *message)
+static void on_device(void *context, const struct nlmsghdr *message)
 {
+	struct asked *asked = context;
 	const struct ifinfomsg *info = NLMSG_DATA(message);
 	const struct rtattr *table[IFLA_XDP + 1], *xdp[IFLA_XDP_MAX + 1], *kind[IFLA_INFO_KIND + 1];
 	struct device *devices;
@@ -194,25 +112,28 @@ static void on_device(struct asked *asked, const struct nlmsghdr *message)
 	}
 	asked->devices = devices;
 	devices[asked->device_count++] = (struct device){.ifindex = info->ifi_index};
-	attributes(IFLA_RTA(info), (int)IFLA_PAYLOAD(message), table, IFLA_XDP);
+	netlink_attributes(IFLA_RTA(info), (int)IFLA_PAYLOAD(message), table, IFLA_XDP);
 	if (table[IFLA_LINKINFO]) {
-		attributes(RTA_DATA(table[IFLA_LINKINFO]), (int)RTA_PAYLOAD(table[IFLA_LINKINFO]),
-			   kind, IFLA_INFO_KIND);
-		devices[asked->device_count - 1].netkit = is_text(kind[IFLA_INFO_KIND], "netkit");
-		devices[asked->device_count - 1].peer = number(table[IFLA_LINK]);
+		netlink_attributes(RTA_DATA(table[IFLA_LINKINFO]),
+				   (int)RTA_PAYLOAD(table[IFLA_LINKINFO]), kind, IFLA_INFO_KIND);
+		devices[asked->device_count - 1].netkit =
+			netlink_is(kind[IFLA_INFO_KIND], "netkit");
+		devices[asked->device_count - 1].peer = netlink_number(table[IFLA_LINK]);
 	}
 	if (!table[IFLA_XDP])
 		return;
-	attributes(RTA_DATA(table[IFLA_XDP]), (int)RTA_PAYLOAD(table[IFLA_XDP]), xdp, IFLA_XDP_MAX);
-	add_xdp(asked, info->ifi_index, "xdp", number(xdp[IFLA_XDP_DRV_PROG_ID]));
-	add_xdp(asked, info->ifi_index, "xdp generic", number(xdp[IFLA_XDP_SKB_PROG_ID]));
-	add_xdp(asked, info->ifi_index, "xdp offload", number(xdp[IFLA_XDP_HW_PROG_ID]));
+	netlink_attributes(RTA_DATA(table[IFLA_XDP]), (int)RTA_PAYLOAD(table[IFLA_XDP]), xdp,
+			   IFLA_XDP_MAX);
+	add_xdp(asked, info->ifi_index, "xdp", netlink_number(xdp[IFLA_XDP_DRV_PROG_ID]));
+	add_xdp(asked, info->ifi_index, "xdp generic", netlink_number(xdp[IFLA_XDP_SKB_PROG_ID]));
+	add_xdp(asked, info->ifi_index, "xdp offload", netlink_number(xdp[IFLA_XDP_HW_PROG_ID]));
 }
 
 /* ---- tc filters ---- */
 
-static void on_qdisc(struct asked *asked, const struct nlmsghdr *message)
+static void on_qdisc(void *context, const struct nlmsghdr *message)
 {
+	struct asked *asked = context;
 	const struct tcmsg *info = NLMSG_DATA(message);
 	const struct rtattr *table[TCA_MAX + 1];
 	struct qdisc *qdiscs;
@@ -220,8 +141,8 @@ static void on_qdisc(struct asked *asked, const struct nlmsghdr *message)
 
 	if (message->nlmsg_type != RTM_NEWQDISC || message->nlmsg_len < NLMSG_LENGTH(sizeof(*info)))
 		return;
-	attributes(TCA_RTA(info), (int)TCA_PAYLOAD(message), table, TCA_MAX);
-	clsact = is_text(table[TCA_KIND], "clsact") || is_text(table[TCA_KIND], "ingress");
+	netlink_attributes(TCA_RTA(info), (int)TCA_PAYLOAD(message), table, TCA_MAX);
+	clsact = netlink_is(table[TCA_KIND], "clsact") || netlink_is(table[TCA_KIND], "ingress");
 	/* A qdisc without a handle has no filters. */
 	if (!clsact && !info->tcm_handle)
 		return;
@@ -255,7 +176,7 @@ static struct place *add_filter(struct asked *asked, const struct tcmsg *info,
 		place->block = info->tcm_block_index;
 	place->priority = TC_H_MAJ(info->tcm_info) >> 16;
 	place->handle = info->tcm_handle;
-	place->chain = number(chain);
+	place->chain = netlink_number(chain);
 	return place;
 }
 
@@ -274,7 +195,7 @@ static int actions_of(const struct rtattr *kind)
 	};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		if (is_text(kind, kinds[i].kind))
+		if (netlink_is(kind, kinds[i].kind))
 			return kinds[i].option;
 	return 0;
 }
@@ -290,32 +211,35 @@ static void add_actions(struct asked *asked, const struct tcmsg *info, const str
 
 	if (!option)
 		return;
-	attributes(RTA_DATA(table[TCA_OPTIONS]), (int)RTA_PAYLOAD(table[TCA_OPTIONS]), options, 63);
+	netlink_attributes(RTA_DATA(table[TCA_OPTIONS]), (int)RTA_PAYLOAD(table[TCA_OPTIONS]),
+			   options, 63);
 	if (!options[option])
 		return;
-	attributes(RTA_DATA(options[option]), (int)RTA_PAYLOAD(options[option]), actions,
-		   TCA_ACT_MAX_PRIO);
+	netlink_attributes(RTA_DATA(options[option]), (int)RTA_PAYLOAD(options[option]), actions,
+			   TCA_ACT_MAX_PRIO);
 	for (int i = 1; i <= TCA_ACT_MAX_PRIO; i++) {
 		struct place *place;
 
 		if (!actions[i])
 			continue;
-		attributes(RTA_DATA(actions[i]), (int)RTA_PAYLOAD(actions[i]), action, TCA_ACT_MAX);
-		if (!is_text(action[TCA_ACT_KIND], "bpf") || !action[TCA_ACT_OPTIONS])
+		netlink_attributes(RTA_DATA(actions[i]), (int)RTA_PAYLOAD(actions[i]), action,
+				   TCA_ACT_MAX);
+		if (!netlink_is(action[TCA_ACT_KIND], "bpf") || !action[TCA_ACT_OPTIONS])
 			continue;
-		attributes(RTA_DATA(action[TCA_ACT_OPTIONS]),
-			   (int)RTA_PAYLOAD(action[TCA_ACT_OPTIONS]), bpf, TCA_ACT_BPF_MAX);
-		if (!number(bpf[TCA_ACT_BPF_ID]))
+		netlink_attributes(RTA_DATA(action[TCA_ACT_OPTIONS]),
+				   (int)RTA_PAYLOAD(action[TCA_ACT_OPTIONS]), bpf, TCA_ACT_BPF_MAX);
+		if (!netlink_number(bpf[TCA_ACT_BPF_ID]))
 			continue;
-		place = add_filter(asked, info, table[TCA_CHAIN], number(bpf[TCA_ACT_BPF_ID]),
-				   "tc action");
+		place = add_filter(asked, info, table[TCA_CHAIN],
+				   netlink_number(bpf[TCA_ACT_BPF_ID]), "tc action");
 		if (place)
-			text(bpf[TCA_ACT_BPF_NAME], place->label, sizeof(place->label));
+			netlink_text(bpf[TCA_ACT_BPF_NAME], place->label, sizeof(place->label));
 	}
 }
 
-static void on_filter(struct asked *asked, const struct nlmsghdr *message)
+static void on_filter(void *context, const struct nlmsghdr *message)
 {
+	struct asked *asked = context;
 	const struct tcmsg *info = NLMSG_DATA(message);
 	const struct rtattr *table[TCA_MAX + 1], *bpf[TCA_BPF_MAX + 1];
 	struct place *place;
@@ -323,21 +247,21 @@ static void on_filter(struct asked *asked, const struct nlmsghdr *message)
 	if (message->nlmsg_type != RTM_NEWTFILTER ||
 	    message->nlmsg_len < NLMSG_LENGTH(sizeof(*info)))
 		return;
-	attributes(TCA_RTA(info), (int)TCA_PAYLOAD(message), table, TCA_MAX);
+	netlink_attributes(TCA_RTA(info), (int)TCA_PAYLOAD(message), table, TCA_MAX);
 	if (!table[TCA_OPTIONS])
 		return;
 	add_actions(asked, info, table);
-	if (!is_text(table[TCA_KIND], "bpf"))
+	if (!netlink_is(table[TCA_KIND], "bpf"))
 		return;
-	attributes(RTA_DATA(table[TCA_OPTIONS]), (int)RTA_PAYLOAD(table[TCA_OPTIONS]), bpf,
-		   TCA_BPF_MAX);
-	if (!number(bpf[TCA_BPF_ID]))
+	netlink_attributes(RTA_DATA(table[TCA_OPTIONS]), (int)RTA_PAYLOAD(table[TCA_OPTIONS]), bpf,
+			   TCA_BPF_MAX);
+	if (!netlink_number(bpf[TCA_BPF_ID]))
 		return;
-	place = add_filter(asked, info, table[TCA_CHAIN], number(bpf[TCA_BPF_ID]), "tc");
+	place = add_filter(asked, info, table[TCA_CHAIN], netlink_number(bpf[TCA_BPF_ID]), "tc");
 	if (!place)
 		return;
-	place->direct = number(bpf[TCA_BPF_FLAGS]) & TCA_BPF_FLAG_ACT_DIRECT;
-	text(bpf[TCA_BPF_NAME], place->label, sizeof(place->label));
+	place->direct = netlink_number(bpf[TCA_BPF_FLAGS]) & TCA_BPF_FLAG_ACT_DIRECT;
+	netlink_text(bpf[TCA_BPF_NAME], place->label, sizeof(place->label));
 }
 
 static void read_filters(struct asked *asked, uint32_t ifindex, uint32_t parent,
@@ -348,7 +272,7 @@ static void read_filters(struct asked *asked, uint32_t ifindex, uint32_t parent,
 
 	asked->ifindex = ifindex;
 	asked->direction = direction;
-	dump(asked, RTM_GETTFILTER, &request, sizeof(request), on_filter);
+	netlink_dump(&asked->netlink, RTM_GETTFILTER, &request, sizeof(request), on_filter, asked);
 }
 
 /* ---- tcx and netkit ---- */
@@ -404,15 +328,11 @@ int places_of_netns(struct places *places, uint32_t inum)
 	struct asked asked = {.places = places, .netns = inum};
 	struct ifinfomsg devices = {.ifi_family = AF_UNSPEC};
 	struct tcmsg qdiscs = {.tcm_family = AF_UNSPEC};
-	struct timeval patience = {.tv_sec = 2};
 
-	asked.socket = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	if (asked.socket < 0)
+	if (netlink_open(&asked.netlink))
 		return 0;
-	/* The kernel answers at once; a wait without end would hold the trace's end up. */
-	setsockopt(asked.socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	dump(&asked, RTM_GETLINK, &devices, sizeof(devices), on_device);
-	dump(&asked, RTM_GETQDISC, &qdiscs, sizeof(qdiscs), on_qdisc);
+	netlink_dump(&asked.netlink, RTM_GETLINK, &devices, sizeof(devices), on_device, &asked);
+	netlink_dump(&asked.netlink, RTM_GETQDISC, &qdiscs, sizeof(qdiscs), on_qdisc, &asked);
 	for (size_t i = 0; i < asked.qdisc_count; i++) {
 		const struct qdisc *qdisc = &asked.qdiscs[i];
 
@@ -435,7 +355,7 @@ int places_of_netns(struct places *places, uint32_t inum)
 		read_chain(&asked, device, NETKIT_PRIMARY, "netkit", DIRECTION_EGRESS);
 		read_chain(&asked, device, NETKIT_PEER, "netkit", DIRECTION_INGRESS);
 	}
-	close(asked.socket);
+	netlink_close(&asked.netlink);
 	free(asked.devices);
 	free(asked.qdiscs);
 	return asked.error;
