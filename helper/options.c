@@ -2,9 +2,8 @@
 /* The command line: see options.h. */
 #include "options.h"
 #include "log.h"
+#include "values.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,194 +74,6 @@ static const struct option long_options[] = {
 	{},
 };
 
-/* A whole decimal, 0x or 0 number in [low, high]; what follows it is left at *rest. */
-static bool number(const char *text, uint64_t low, uint64_t high, uint64_t *value,
-		   const char **rest)
-{
-	char *end;
-
-	if (*text < '0' || *text > '9')
-		return false;
-	errno = 0;
-	*value = strtoull(text, &end, 0);
-	if (end == text || errno || *value < low || *value > high)
-		return false;
-	*rest = end;
-	return true;
-}
-
-static int bad(const char *option, const char *value, const char *mend)
-{
-	complain("bad value: --%s %s: %s", option, value, mend);
-	return -1;
-}
-
-static int parse_count(const char *option, const char *text, uint64_t low, uint64_t *value)
-{
-	const char *rest;
-
-	if (!number(text, low, UINT64_MAX / 1000, value, &rest) || *rest)
-		return bad(option, text,
-			   low ? "give a whole number, 1 or more" : "give a whole number");
-	return 0;
-}
-
-/* Seconds with up to three decimals, into milliseconds. */
-static int parse_seconds(const char *option, const char *text, uint64_t low_ms, uint64_t *ms)
-{
-	const char *rest = text;
-	uint64_t seconds = 0;
-	int scale = 100;
-
-	while (*rest >= '0' && *rest <= '9' && seconds < 1000000000)
-		seconds = seconds * 10 + (*rest++ - '0');
-	*ms = seconds * 1000;
-	if (rest != text && *rest == '.')
-		for (rest++; *rest >= '0' && *rest <= '9' && scale; rest++, scale /= 10)
-			*ms += (*rest - '0') * scale;
-	if (rest == text || *rest || *ms < low_ms)
-		return bad(option, text, "give seconds, such as 10 or 0.5");
-	return 0;
-}
-
-/* Percent of a core with up to four decimals, into millionths. */
-static int parse_overhead(const char *text, struct options *options)
-{
-	const char *rest = text;
-	uint64_t percent = 0;
-	int scale = 1000;
-
-	while (*rest >= '0' && *rest <= '9' && percent < 1000000)
-		percent = percent * 10 + (*rest++ - '0');
-	options->overhead = percent * 10000;
-	if (rest != text && *rest == '.')
-		for (rest++; *rest >= '0' && *rest <= '9' && scale; rest++, scale /= 10)
-			options->overhead += (*rest - '0') * scale;
-	if (rest != text && *rest == '%')
-		rest++;
-	if (rest == text || *rest || !options->overhead || percent > 100000)
-		return bad("max-overhead", text, "give percent of a core, such as 10% or 0.5%");
-	return 0;
-}
-
-static int parse_mark(const char *text, struct options *options)
-{
-	uint64_t mark, mask = UINT32_MAX;
-	const char *rest;
-
-	if (!number(text, 0, UINT32_MAX, &mark, &rest) ||
-	    (*rest == '/' && !number(rest + 1, 1, UINT32_MAX, &mask, &rest)) || *rest)
-		return bad("mark", text, "give VALUE or VALUE/MASK, such as 0x10/0xff");
-	if (mark & ~mask)
-		return bad("mark", text,
-			   "the value has bits outside the mask and could never match");
-	options->mark = (uint32_t)mark;
-	options->mark_mask = (uint32_t)mask;
-	return 0;
-}
-
-static bool is_address(const char *text)
-{
-	struct in6_addr any;
-
-	return inet_pton(AF_INET, text, &any) == 1 || inet_pton(AF_INET6, text, &any) == 1;
-}
-
-/* What sshd puts into $SSH_CONNECTION, as an expression for both directions. */
-static int parse_session(const char *text, struct options *options)
-{
-	static const char mend[] =
-		"give it as sshd does in $SSH_CONNECTION: ADDRESS PORT ADDRESS PORT";
-	char copy[160], *words[4], *rest = copy;
-	uint64_t ports[2];
-	const char *end;
-
-	if (snprintf(copy, sizeof(copy), "%s", text) >= (int)sizeof(copy))
-		return bad("not-session", text, mend);
-	for (int i = 0; i < 4; i++) {
-		words[i] = strsep(&rest, " ");
-		if (!words[i])
-			return bad("not-session", text, mend);
-		if (i % 2) {
-			if (!number(words[i], 1, UINT16_MAX, &ports[i / 2], &end) || *end)
-				return bad("not-session", text, mend);
-			continue;
-		}
-		/* A link-local address names its interface, too, which is of no use to a filter. */
-		words[i][strcspn(words[i], "%")] = '\0';
-		if (!is_address(words[i]))
-			return bad("not-session", text, mend);
-	}
-	if (rest)
-		return bad("not-session", text, mend);
-	snprintf(options->not_session, sizeof(options->not_session),
-		 "tcp port %u and tcp port %u and host %s and host %s", (unsigned int)ports[0],
-		 (unsigned int)ports[1], words[0], words[2]);
-	return 0;
-}
-
-static int parse_buffer(const char *text, struct options *options)
-{
-	uint64_t size;
-	const char *rest;
-
-	if (!number(text, 1, 1ULL << 30, &size, &rest))
-		return bad("buffer", text, "give a power of two from 64K to 1024M, such as 16M");
-	if (*rest == 'K' || *rest == 'k') {
-		size <<= 10;
-		rest++;
-	} else if (*rest == 'M' || *rest == 'm') {
-		size <<= 20;
-		rest++;
-	}
-	if (*rest || size < 64 << 10 || size > 1ULL << 30 || (size & (size - 1)))
-		return bad("buffer", text, "give a power of two from 64K to 1024M, such as 16M");
-	options->buffer = (uint32_t)size;
-	return 0;
-}
-
-static int parse_packets(const char *text, struct options *options)
-{
-	uint64_t packets;
-	const char *rest;
-
-	if (!number(text, 64, 1 << 20, &packets, &rest) || *rest || (packets & (packets - 1)))
-		return bad("packets", text, "give a power of two from 64 to 1048576");
-	options->packets = (uint32_t)packets;
-	return 0;
-}
-
-static int parse_backend(const char *text, struct options *options)
-{
-	if (strcmp(text, "auto") == 0)
-		options->backend = BACKEND_AUTO;
-	else if (strcmp(text, "kprobe.multi") == 0)
-		options->backend = BACKEND_KPROBE_MULTI;
-	else if (strcmp(text, "kprobe") == 0)
-		options->backend = BACKEND_KPROBE;
-	else if (strcmp(text, "tracepoints") == 0)
-		options->backend = BACKEND_TRACEPOINTS;
-	else
-		return bad("backend", text, "give auto, kprobe.multi, kprobe or tracepoints");
-	return 0;
-}
-
-static int add_pattern(const char *option, const char *text, struct globs *patterns)
-{
-	const char **items;
-
-	if (!*text)
-		return bad(option, "\"\"", "give a name or a pattern");
-	items = realloc(patterns->items, (patterns->count + 1) * sizeof(*items));
-	if (!items) {
-		complain("out of memory: arguments: give fewer of them");
-		return -1;
-	}
-	patterns->items = items;
-	items[patterns->count++] = text;
-	return 0;
-}
-
 static char *join(int count, char **words)
 {
 	size_t length = 1;
@@ -307,21 +118,23 @@ static int parse_one(struct options *options, int option, const char *value)
 		return 0;
 	case OPT_NETNS:
 		options->netns_spec = value;
-		return *value ? 0 : bad("netns", "\"\"", "give an inode number, a path or a name");
+		return *value ? 0
+			      : value_bad("netns", "\"\"",
+					  "give an inode number, a path or a name");
 	case OPT_INTERFACE:
 		options->interface_spec = value;
-		return *value ? 0 : bad("interface", "\"\"", "give a name or an index");
+		return *value ? 0 : value_bad("interface", "\"\"", "give a name or an index");
 	case OPT_MARK:
-		return parse_mark(value, options);
+		return value_mark(value, options);
 	case OPT_FUNCTION:
-		return add_pattern("function", value, &options->functions);
+		return value_glob("function", value, &options->functions);
 	case OPT_EXCLUDE:
-		return add_pattern("exclude", value, &options->excludes);
+		return value_glob("exclude", value, &options->excludes);
 	case OPT_NO_MODULES:
 		options->no_modules = true;
 		return 0;
 	case OPT_MODULE:
-		return add_pattern("module", value, &options->modules);
+		return value_glob("module", value, &options->modules);
 	case OPT_NO_PROGRAMS:
 		options->no_programs = true;
 		return 0;
@@ -329,9 +142,9 @@ static int parse_one(struct options *options, int option, const char *value)
 		options->programs_only = true;
 		return 0;
 	case OPT_PROGRAM:
-		return add_pattern("program", value, &options->programs);
+		return value_glob("program", value, &options->programs);
 	case OPT_NOT_SESSION:
-		return parse_session(value, options);
+		return value_session(value, options);
 	case OPT_NO_FOLLOW:
 		options->no_follow = true;
 		return 0;
@@ -339,22 +152,22 @@ static int parse_one(struct options *options, int option, const char *value)
 		options->stack = true;
 		return 0;
 	case OPT_LIMIT:
-		return parse_count("limit", value, 1, &options->limit);
+		return value_count("limit", value, 1, &options->limit);
 	case OPT_DURATION:
-		return parse_seconds("duration", value, 1, &options->duration_ms);
+		return value_seconds("duration", value, 1, &options->duration_ms);
 	case OPT_BACKEND:
-		return parse_backend(value, options);
+		return value_backend(value, options);
 	case OPT_BUFFER:
-		return parse_buffer(value, options);
+		return value_buffer(value, options);
 	case OPT_PACKETS:
-		return parse_packets(value, options);
+		return value_packets(value, options);
 	case OPT_BTF:
 		options->btf = value;
 		return 0;
 	case OPT_HEARTBEAT:
-		return parse_seconds("heartbeat", value, 0, &options->heartbeat_ms);
+		return value_seconds("heartbeat", value, 0, &options->heartbeat_ms);
 	case OPT_OVERHEAD:
-		return parse_overhead(value, options);
+		return value_overhead(value, options);
 	case OPT_VERBOSE:
 		options->verbose = true;
 		return 0;
