@@ -44,17 +44,14 @@ static void take_event(struct capture *capture, const struct event *event, const
 
 	capture->read++;
 	event = with_comm(&capture->tasks[cpu], event, &whole);
-	if (capture_full(capture)) {
-		capture->limited[cpu]++;
+	if (loss_full(&capture->loss)) {
+		loss_beyond_limit(&capture->loss, cpu);
 		return;
 	}
 	if (capture->programs)
 		programs_event(capture->programs, event);
 	names_of_event(capture->names, capture->sink, event, stack);
-	if (capture->sink->event(capture->sink, event, stack))
-		capture->taken++;
-	else
-		capture->refused++;
+	loss_given(&capture->loss, capture->sink->event(capture->sink, event, stack));
 }
 
 static void on_record(void *context, const void *data, size_t size)
@@ -85,20 +82,17 @@ int capture_open(struct capture *capture, struct packet_trail_bpf *skeleton, str
 	capture->sink = sink;
 	capture->names = names;
 	capture->cpus = cpus;
-	capture->limit = limit;
 	capture->now_bytes = cpus * sizeof(*capture->now);
 	capture->now = mmap(NULL, capture->now_bytes, PROT_READ, MAP_SHARED,
 			    bpf_map__fd(skeleton->maps.counters), 0);
 	if (capture->now == MAP_FAILED)
 		capture->now = NULL;
-	capture->before = calloc(cpus, sizeof(*capture->before));
-	capture->limited = calloc(cpus, sizeof(*capture->limited));
 	capture->tasks = calloc(cpus, sizeof(*capture->tasks));
-	capture->accounted = clock_ns();
 	errno = -ring_open(&capture->ring, bpf_map__fd(skeleton->maps.ring),
 			   bpf_map__max_entries(skeleton->maps.ring));
 	capture->open = !errno;
-	if (capture->now && capture->before && capture->limited && capture->tasks && capture->open)
+	if (!loss_open(&capture->loss, sink, cpus, limit, clock_ns()) && capture->now &&
+	    capture->tasks && capture->open)
 		return 0;
 	complain("can't read events: ring buffer (%s): give a smaller --buffer", strerror(errno));
 	return -1;
@@ -109,8 +103,7 @@ void capture_close(struct capture *capture)
 	ring_close(&capture->ring);
 	if (capture->now)
 		munmap((void *)capture->now, capture->now_bytes);
-	free(capture->before);
-	free(capture->limited);
+	loss_close(&capture->loss);
 	free(capture->tasks);
 	memset(capture, 0, sizeof(*capture));
 }
@@ -147,41 +140,7 @@ void capture_wake(struct capture *capture)
 
 bool capture_full(const struct capture *capture)
 {
-	return capture->limit && capture->taken >= capture->limit;
-}
-
-static void gap(struct capture *capture, uint64_t *lost, uint32_t cpu, enum gap_cause cause,
-		uint64_t count, uint64_t to)
-{
-	struct gap one = {
-		.lost = count,
-		.from = capture->accounted,
-		.to = to,
-		.cpu = cpu,
-		.cause = cause,
-	};
-
-	if (!count)
-		return;
-	*lost += count;
-	capture->sink->gap(capture->sink, &one);
-}
-
-/* Tells hits that were missed since `before` was counted. */
-static void tell_missed(struct capture *capture, uint64_t *before, uint64_t now_missed,
-			enum gap_cause cause, uint64_t to)
-{
-	struct gap one = {
-		.missed = now_missed - *before,
-		.from = capture->accounted,
-		.to = to,
-		.cause = cause,
-	};
-
-	if (now_missed <= *before)
-		return;
-	*before = now_missed;
-	capture->sink->gap(capture->sink, &one);
+	return loss_full(&capture->loss);
 }
 
 /* What the kernel counted of our programs so far. */
@@ -234,101 +193,54 @@ uint64_t capture_run_ns(const struct capture *capture, uint64_t *fixed_ns)
 /* Runs of function hooks' programs; `all` has those of hooks on BPF programs, too. */
 static uint64_t count_hits(const struct capture *capture, uint64_t *all)
 {
-	uint64_t functions = 0;
+	uint64_t functions = 0, programs = 0;
 
-	*all = 0;
 	for (uint32_t i = 0; i < HIT_COUNTS; i++) {
 		functions += capture->skeleton->data->hits[i].functions;
-		*all += capture->skeleton->data->hits[i].programs;
+		programs += capture->skeleton->data->hits[i].programs;
 	}
-	*all += functions;
+	*all = functions + programs;
 	return functions;
 }
 
-/*
- * Tells hits of kprobes that no program ran for. Before 6.7 (dd8657894c11) the kernel doesn't count
- * that it keeps a program from running (trace_call_bpf, kernel/trace/bpf_trace.c), in an interrupt
- * of another one or of somebody's look into a map. A probe is armed a moment before its program is
- * there, so it is known once hooks are attached, and told from then on. `before`: hits that were
- * seen before those of the probes were counted; what comes meanwhile is never told.
- */
-static void tell_unseen(struct capture *capture, const struct attachment *attachment,
-			uint64_t probe_hits, uint64_t before, const struct runs *runs, uint64_t now)
+static uint64_t count_seen(const struct capture *capture)
 {
-	uint64_t all, seen = count_hits(capture, &all);
-	uint64_t unseen = probe_hits > seen ? probe_hits - seen : 0;
+	uint64_t all;
 
-	if (capture->settled != attachment->hooks.functions) {
-		capture->unseen = probe_hits > before ? probe_hits - before : 0;
-		capture->settled = attachment->hooks.functions;
-		return;
-	}
-	if (runs->function_misses)
-		return;
-	if (unseen > capture->unseen) {
-		/* Programs of hits just now have counted after this. */
-		grace_wait();
-		seen = count_hits(capture, &all);
-		unseen = probe_hits > seen ? probe_hits - seen : 0;
-	}
-	if (unseen > capture->unseen)
-		capture->unseen_told += unseen - capture->unseen;
-	tell_missed(capture, &capture->unseen, unseen, GAP_RECURSION, now);
+	return count_hits(capture, &all);
 }
 
 void capture_account(struct capture *capture, const struct attachment *attachment, bool last,
 		     struct totals *totals)
 {
-	uint64_t now = clock_ns(), ended = 0, lost_pipe = 0, seen;
-	struct probe_counts counts;
+	struct readings now = {
+		.time = clock_ns(),
+		.functions = attachment->hooks.functions,
+		.probed = attachment->probes.folder >= 0 && attachment_settled(attachment),
+	};
 	struct runs runs;
-	bool look, probed = attachment->probes.folder >= 0 && attachment_settled(attachment);
 
 	memset(totals, 0, sizeof(*totals));
-	for (uint32_t cpu = 0; cpu < capture->cpus; cpu++) {
-		struct counters *before = &capture->before[cpu], now_there = capture->now[cpu];
-		const struct counters *after = &now_there;
-		uint64_t pipe = sink_take_lost(capture->sink, cpu);
+	loss_account_events(&capture->loss, capture->now, now.time, totals);
+	now.seen_before = count_hits(capture, &now.hits);
+	now.looked = last || loss_wants_look(&capture->loss, &now);
+	if (now.looked) {
+		struct probe_counts counts = attachment_count(attachment);
 
-		gap(capture, &capture->kernel_lost, cpu, GAP_RING_BUFFER,
-		    after->lost_ring - before->lost_ring, now);
-		gap(capture, &capture->kernel_lost, cpu, GAP_TABLE_FULL,
-		    after->lost_table - before->lost_table, now);
-		gap(capture, &capture->limit_lost, cpu, GAP_LIMIT, capture->limited[cpu], now);
-		capture->limited[cpu] = 0;
-		if (cpu == 0) {
-			pipe += capture->refused;
-			capture->taken += capture->refused;
-			capture->refused = 0;
-		}
-		gap(capture, &lost_pipe, cpu, GAP_PIPE_FULL, pipe, now);
-		totals->sent += after->sent;
-		totals->packets += after->packets;
-		ended += after->ended;
-		*before = *after;
+		now.missed = counts.missed;
+		now.probe_hits = counts.hits;
 	}
-	capture->pipe_lost += lost_pipe;
-	seen = count_hits(capture, &totals->hits);
-	/* Both may be long lists, and grow only when there are hits. */
-	look = totals->hits != capture->hits || last ||
-	       (probed && capture->settled != attachment->hooks.functions);
-	if (look)
-		counts = attachment_count(attachment);
-	runs = count_runs(capture, look);
-	tell_missed(capture, &capture->recursion, runs.misses, GAP_RECURSION, now);
-	if (look) {
-		tell_missed(capture, &capture->missed, counts.missed, GAP_MISSED, now);
-		if (probed)
-			tell_unseen(capture, attachment, counts.hits, seen, &runs, now);
+	runs = count_runs(capture, now.looked);
+	now.misses = runs.misses;
+	now.function_misses = runs.function_misses;
+	now.run_ns = runs.run_ns;
+	now.seen = count_seen(capture);
+	if (now.looked && loss_doubts(&capture->loss, &now)) {
+		/* Programs of hits just now have counted after this. */
+		grace_wait();
+		now.seen = count_seen(capture);
 	}
-	capture->hits = totals->hits;
-	totals->time = now;
-	totals->run_ns = runs.run_ns;
-	totals->missed = capture->recursion + capture->missed + capture->unseen_told;
-	totals->delivered = capture->taken - capture->pipe_lost;
-	totals->lost = capture->kernel_lost + capture->limit_lost + capture->pipe_lost;
-	totals->following = totals->packets > ended ? totals->packets - (uint32_t)ended : 0;
-	capture->accounted = now;
+	loss_account_hits(&capture->loss, &now, totals);
 }
 
 void capture_pause(struct capture *capture)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A running trace: events from the ring buffer to the sink, and the account of what was lost. */
+/* A running trace: events from the ring buffer to the sink, and what the kernel counted of it. */
 #ifndef PACKET_TRAIL_CAPTURE_H
 #define PACKET_TRAIL_CAPTURE_H
 
@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <linux/types.h>
 #include "../bpf/event.h"
+#include "loss.h"
 #include "names.h"
 #include "ring.h"
 #include "sink.h"
@@ -31,24 +32,10 @@ struct capture {
 	uint32_t cpus;
 	const struct counters *now; /* a CPU, of the kernel side */
 	size_t now_bytes;
-	struct counters *before;
-	uint64_t *limited; /* a CPU: events beyond the limit */
 	struct cpu_task *tasks;
+	struct loss loss;
 	bool filter_changed; /* since load */
-	uint64_t limit;	     /* 0 = none */
 	uint64_t read;	     /* events from the ring buffer */
-	uint64_t taken;	     /* of them, taken by the sink */
-	uint64_t pipe_lost;
-	uint64_t refused; /* by the sink, to be counted as lost */
-	uint64_t kernel_lost;
-	uint64_t recursion;   /* the programs' recursion_misses so far */
-	uint64_t missed;      /* hits that links and probes missed so far … */
-	uint64_t hits;	      /* … as of so many hits that were seen */
-	uint64_t unseen;      /* hits of kprobes that no program ran for, so far … */
-	uint64_t unseen_told; /* … of them, told: those since hooks were attached */
-	size_t settled;	      /* function hooks for which that is known */
-	uint64_t limit_lost;
-	uint64_t accounted; /* time of the last account */
 };
 
 /* 0, or -1 after it said why. */
@@ -75,8 +62,8 @@ void capture_wake(struct capture *capture);
 /* Was the limit reached? */
 bool capture_full(const struct capture *capture);
 
-/* Counts what was lost and missed since the last time and sends it as gaps. Fills the totals.
- * `last`: all is detached. */
+/* Reads what was counted, tells what was lost and missed since the last time as gaps, and fills the
+ * totals. `last`: all is detached. */
 void capture_account(struct capture *capture, const struct attachment *attachment, bool last,
 		     struct totals *totals);
 
