@@ -7,15 +7,19 @@
  * something else on each node. So addresses are numeric, and ports and protocols have the
  * well-known names below. The linker puts these in the place of the C library's (--wrap).
  */
+#include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/ether.h>
-#include <stdio.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
-int __real_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
-		       struct addrinfo **result);
 int __wrap_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
 		       struct addrinfo **result);
+void __wrap_freeaddrinfo(struct addrinfo *result);
+struct hostent *__wrap_gethostbyname(const char *name);
 int __wrap_getprotobyname_r(const char *name, struct protoent *entry, char *buffer, size_t size,
 			    struct protoent **result);
 int __wrap_getnetbyname_r(const char *name, struct netent *entry, char *buffer, size_t size,
@@ -58,24 +62,97 @@ static int find(const struct known *known, size_t count, const char *name)
 	return -1;
 }
 
+/* One answer is enough: libpcap looks for the first one of a family. */
+struct answer {
+	struct addrinfo info;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} address;
+};
+
+/* A port by number or well-known name, in network order. */
+static bool port_of(const char *service, uint16_t *port)
+{
+	int number;
+
+	if (strspn(service, "0123456789") == strlen(service)) {
+		*port = htons((uint16_t)strtoul(service, NULL, 10));
+		return true;
+	}
+	number = find(services, sizeof(services) / sizeof(*services), service);
+	*port = htons((uint16_t)number);
+	return number >= 0;
+}
+
+/* An address of the family that is asked for; of any where none is. */
+static int address_of(const char *node, int family, struct answer *answer)
+{
+	struct in6_addr v6;
+	struct in_addr v4;
+
+	if (inet_aton(node, &v4)) {
+		answer->info.ai_family = AF_INET;
+		answer->address.v4.sin_addr = v4;
+	} else if (inet_pton(AF_INET6, node, &v6) == 1) {
+		answer->info.ai_family = AF_INET6;
+		answer->address.v6.sin6_addr = v6;
+	} else {
+		return EAI_NONAME;
+	}
+	return family == AF_UNSPEC || family == answer->info.ai_family ? 0 : EAI_ADDRFAMILY;
+}
+
+/* `node` may be NULL where a service is asked for, and the other way round. */
 int __wrap_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
 		       struct addrinfo **result)
 {
-	struct addrinfo numeric = {0};
-	char port[12];
-	int number;
+	const struct addrinfo none = {0}, *hint = hints ? hints : &none;
+	struct answer *answer;
+	uint16_t port = 0;
+	int err = 0;
 
-	if (hints)
-		numeric = *hints;
-	numeric.ai_flags |= AI_NUMERICHOST | AI_NUMERICSERV;
-	if (service && strspn(service, "0123456789") != strlen(service)) {
-		number = find(services, sizeof(services) / sizeof(*services), service);
-		if (number < 0)
-			return EAI_NONAME;
-		snprintf(port, sizeof(port), "%d", number);
-		service = port;
+	if ((!node && !service) || (service && !port_of(service, &port)))
+		return EAI_NONAME;
+	answer = calloc(1, sizeof(*answer));
+	if (!answer)
+		return EAI_MEMORY;
+	answer->info = (struct addrinfo){
+		.ai_family = hint->ai_family == AF_INET6 ? AF_INET6 : AF_INET,
+		.ai_socktype = hint->ai_socktype,
+		.ai_protocol = hint->ai_protocol,
+		.ai_addr = &answer->address.any,
+	};
+	if (node)
+		err = address_of(node, hint->ai_family, answer);
+	if (err) {
+		free(answer);
+		return err;
 	}
-	return __real_getaddrinfo(node, service, &numeric, result);
+	answer->address.any.sa_family = (sa_family_t)answer->info.ai_family;
+	if (answer->info.ai_family == AF_INET) {
+		answer->info.ai_addrlen = sizeof(answer->address.v4);
+		answer->address.v4.sin_port = port;
+	} else {
+		answer->info.ai_addrlen = sizeof(answer->address.v6);
+		answer->address.v6.sin6_port = port;
+	}
+	*result = &answer->info;
+	return 0;
+}
+
+void __wrap_freeaddrinfo(struct addrinfo *result)
+{
+	/* It is the begin of its answer. */
+	free(result);
+}
+
+/* No filter comes to it: what libpcap keeps for who calls it for himself. */
+struct hostent *__wrap_gethostbyname(const char *name)
+{
+	(void)name;
+	return NULL;
 }
 
 int __wrap_getprotobyname_r(const char *name, struct protoent *entry, char *buffer, size_t size,

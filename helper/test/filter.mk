@@ -1,8 +1,9 @@
 # The filter compiler's test: sanitizers find what the comparison with libpcap can't.
 # Wants LIBPCAP (libpcap.sh --path), CFLAGS with the warnings, and OUT; gives $(OUT)/filter_test.
 
-# The linker takes lookup.c for the C library's name services, as in the helper itself.
-FILTER_WRAP := -Wl,--wrap=getaddrinfo,--wrap=getprotobyname_r,--wrap=getnetbyname_r,--wrap=ether_hostton
+# As in the helper itself.
+include ../lookup.mk
+FILTER_WRAP := $(LOOKUP_WRAP)
 FILTER_SOURCES := ../filter.c ../translate.c ../unroll.c ../lookup.c filter_test.c
 
 $(OUT)/filter_test: $(FILTER_SOURCES) ../filter.h ../translate.h ../unroll.h ../../bpf/event.h filter.mk $(LIBPCAP)/lib/libpcap.a | $(OUT)
