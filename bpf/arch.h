@@ -3,6 +3,8 @@
 #ifndef PACKET_TRAIL_ARCH_H
 #define PACKET_TRAIL_ARCH_H
 
+#include "state.h"
+
 #include <linux/ptrace.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>

@@ -4,6 +4,12 @@
 #ifndef PACKET_TRAIL_DROP_H
 #define PACKET_TRAIL_DROP_H
 
+#include "function.h"
+#include "headers.h"
+#include "identity.h"
+#include "send.h"
+#include "state.h"
+
 /* Hook ids of the tracepoints; 0 = not in this trace. */
 volatile const __u32 drop_hook = 0;
 volatile const __u32 consume_hook = 0;

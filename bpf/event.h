@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * The header that both sides share: the records on the ring buffer, the counters and the
- * settings. Plain C types only. Include <linux/types.h> (helper) or kernel.h (BPF) first.
+ * settings. Plain C types only.
  */
 #ifndef PACKET_TRAIL_EVENT_H
 #define PACKET_TRAIL_EVENT_H
+
+#include <linux/types.h>
 
 /* Bytes of a packet that a filter may read, and what a filter program's buffer holds at least. */
 #define FILTER_SCRATCH 256

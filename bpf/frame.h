@@ -9,6 +9,8 @@
 #ifndef PACKET_TRAIL_FRAME_H
 #define PACKET_TRAIL_FRAME_H
 
+#include "state.h"
+
 struct frame {
 	u64 packet;
 	u64 time;

@@ -13,6 +13,14 @@
 #ifndef PACKET_TRAIL_FUNCTION_H
 #define PACKET_TRAIL_FUNCTION_H
 
+#include "arch.h"
+#include "headers.h"
+#include "identity.h"
+#include "lineage.h"
+#include "send.h"
+#include "slot.h"
+#include "state.h"
+
 enum { FUNCTION_MATCH, FUNCTION_FOLLOWED, FUNCTION_PROGRAMS };
 
 struct {

@@ -7,6 +7,8 @@
 #ifndef PACKET_TRAIL_HEADERS_H
 #define PACKET_TRAIL_HEADERS_H
 
+#include "state.h"
+
 #define ETHERNET_BYTES 14
 #define UNSET_MAC      0xffff /* skb_mac_header_was_set() */
 

@@ -9,6 +9,10 @@
 #ifndef PACKET_TRAIL_IDENTITY_H
 #define PACKET_TRAIL_IDENTITY_H
 
+#include "frame.h"
+#include "headers.h"
+#include "state.h"
+
 struct packet {
 	u64 id;
 	u64 parent; /* id << EDGE_BITS | enum edge, until an event has told it; 0 = none */

@@ -7,6 +7,10 @@
 #ifndef PACKET_TRAIL_LINEAGE_H
 #define PACKET_TRAIL_LINEAGE_H
 
+#include "frame.h"
+#include "identity.h"
+#include "state.h"
+
 /* `child` is made from the packet that `parent` is, if it is one. */
 static __always_inline void child_born(struct view *view, u64 child, u64 parent, u8 edge,
 				       struct counters *counters)

@@ -6,6 +6,12 @@
 #ifndef PACKET_TRAIL_POINT_H
 #define PACKET_TRAIL_POINT_H
 
+#include "function.h"
+#include "headers.h"
+#include "identity.h"
+#include "send.h"
+#include "state.h"
+
 /* Hook ids, by enum point; 0 = not in this trace. */
 volatile const __u32 point_hooks[POINTS] = {};
 

@@ -9,6 +9,14 @@
 #ifndef PACKET_TRAIL_PROGRAM_H
 #define PACKET_TRAIL_PROGRAM_H
 
+#include "frame.h"
+#include "function.h"
+#include "headers.h"
+#include "identity.h"
+#include "send.h"
+#include "slot.h"
+#include "state.h"
+
 /* Both in one block, so that they stay side by side, as the helper looks for them. */
 #define HOOK_AND_VERDICT(ctx, hook, verdict)                                                       \
 	asm volatile("%[h] = " EXPAND(PROGRAM_HOOK) " ll\n\t"                                      \

@@ -3,6 +3,10 @@
 #ifndef PACKET_TRAIL_SEND_H
 #define PACKET_TRAIL_SEND_H
 
+#include "headers.h"
+#include "identity.h"
+#include "state.h"
+
 struct iface_key {
 	u32 netns;
 	u32 ifindex;

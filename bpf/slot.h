@@ -7,6 +7,8 @@
 #ifndef PACKET_TRAIL_SLOT_H
 #define PACKET_TRAIL_SLOT_H
 
+#include "state.h"
+
 #define STRING(x) #x
 #define EXPAND(x) STRING(x)
 #define SLOT(name, marker)                                                                         \

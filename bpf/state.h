@@ -3,9 +3,11 @@
 #ifndef PACKET_TRAIL_STATE_H
 #define PACKET_TRAIL_STATE_H
 
+#include "kernel.h"
+#include "event.h"
+
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
-#include "event.h"
 
 /* struct sk_buff has 232 … 256 bytes, by configuration. */
 #define SKB_COPY    320

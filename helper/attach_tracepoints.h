@@ -6,7 +6,6 @@
 #ifndef PACKET_TRAIL_ATTACH_TRACEPOINTS_H
 #define PACKET_TRAIL_ATTACH_TRACEPOINTS_H
 
-#include <linux/types.h>
 #include "../bpf/event.h"
 
 /* One that packets pass. */

@@ -5,7 +5,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <linux/types.h>
 #include "../bpf/event.h"
 #include "loss.h"
 #include "names.h"

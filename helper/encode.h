@@ -4,7 +4,6 @@
 #ifndef PACKET_TRAIL_ENCODE_H
 #define PACKET_TRAIL_ENCODE_H
 
-#include <linux/types.h>
 #include "../bpf/event.h"
 #include "stream.h"
 

@@ -6,7 +6,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <linux/types.h>
 #include "../bpf/event.h"
 
 struct kallsyms;

@@ -2,7 +2,6 @@
 /* Hooks on a BPF program: see program_hooks.h. */
 #include "program_hooks.h"
 
-#include <linux/types.h>
 #include "../bpf/event.h"
 #include "load.h"
 #include "refused.h"

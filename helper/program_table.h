@@ -7,7 +7,6 @@
 #ifndef PACKET_TRAIL_PROGRAM_TABLE_H
 #define PACKET_TRAIL_PROGRAM_TABLE_H
 
-#include <linux/types.h>
 #include "../bpf/event.h"
 #include "closer.h"
 #include "copy.h"

@@ -9,7 +9,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <linux/types.h>
 #include "../bpf/event.h"
 #include "hooks.h"
 

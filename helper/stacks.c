@@ -5,7 +5,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <linux/types.h>
 #include "../bpf/event.h"
 
 #define STACKS 4096

@@ -2,7 +2,6 @@
 /* Which skb belongs to an XDP frame: see xdp_skbs.h. */
 #include "xdp_skbs.h"
 
-#include <linux/types.h>
 #include "../bpf/event.h"
 #include "log.h"
 #include "packet_trail.skel.h"
