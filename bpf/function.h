@@ -21,6 +21,8 @@
 #include "slot.h"
 #include "state.h"
 
+#include <bpf/bpf_tracing.h>
+
 enum { FUNCTION_MATCH, FUNCTION_FOLLOWED, FUNCTION_PROGRAMS };
 
 struct {
@@ -299,21 +301,23 @@ int on_function(struct pt_regs *ctx)
 }
 
 SEC("match")
-int on_first(struct pt_regs *ctx)
+int BPF_KPROBE(on_first, struct sk_buff *skb)
 {
-	return skb_passes(ctx, PT_REGS_PARM1(ctx), 0);
+	return skb_passes(ctx, (u64)skb, 0);
 }
 
 SEC("match")
-int on_second(struct pt_regs *ctx)
+int BPF_KPROBE(on_second, void *first, struct sk_buff *skb)
 {
-	return skb_passes(ctx, PT_REGS_PARM2(ctx), 0);
+	(void)first;
+	return skb_passes(ctx, (u64)skb, 0);
 }
 
 SEC("match")
-int on_third(struct pt_regs *ctx)
+int BPF_KPROBE(on_third, void *first, void *second, struct sk_buff *skb)
 {
-	return skb_passes(ctx, PT_REGS_PARM3(ctx), 0);
+	(void)first, (void)second;
+	return skb_passes(ctx, (u64)skb, 0);
 }
 
 #endif

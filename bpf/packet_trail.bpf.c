@@ -13,6 +13,8 @@
 #include "drop.h"
 #include "point.h"
 #include "program.h"
+#include "xdp.h"
+#include "iterator.h"
 
 /* GPL: bpf_probe_read_kernel and others are for GPL-compatible programs only. */
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
