@@ -54,7 +54,7 @@ static __always_inline bool ends_here(void)
 SEC("fentry/skb_release_head_state")
 int on_release(u64 *ctx)
 {
-	struct counters *counters = count();
+	struct counters *counters = my_counters();
 	u64 skb;
 
 	if (!counters || bpf_probe_read_kernel(&skb, sizeof(skb), &ctx[0]))
@@ -151,7 +151,7 @@ int on_consume(u64 *ctx)
 SEC("raw_tp")
 int on_end(u64 *ctx)
 {
-	struct counters *counters = count();
+	struct counters *counters = my_counters();
 	u32 *scratch = this_ending();
 	struct view *view = scratch ? view_of(*scratch) : NULL;
 	struct packet *packet;

@@ -183,7 +183,7 @@ SEC("kprobe")
 int on_followed(struct pt_regs *ctx)
 {
 	struct view *view = view_of(SCRATCH_FUNCTION);
-	struct counters *counters = count();
+	struct counters *counters = my_counters();
 	struct packet *packet;
 	u64 cookie, skb;
 

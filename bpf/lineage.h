@@ -47,7 +47,7 @@ static __always_inline u32 length_of(u64 skb)
 SEC("fentry/__copy_skb_header")
 int on_copy(u64 *ctx)
 {
-	struct counters *counters = count();
+	struct counters *counters = my_counters();
 	struct view *view = view_of(SCRATCH_COPY);
 	struct before_xdp *earlier = before();
 	u64 child, parent;

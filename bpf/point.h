@@ -18,7 +18,7 @@ volatile const __u32 point_hooks[POINTS] = {};
 static __always_inline int point_passed(u64 *ctx, u32 point)
 {
 	struct view *view = view_of(SCRATCH_POINT + point);
-	struct counters *counters = count();
+	struct counters *counters = my_counters();
 	struct hit hit = {.hook = point_hooks[point]};
 	struct packet *packet;
 

@@ -108,7 +108,7 @@ static __always_inline u8 direction_of(u64 address)
 /* The context is the skb: what holds for function hooks holds here. */
 static __always_inline int tc_hook(u64 *ctx, u64 hook, bool returned, u64 verdict)
 {
-	struct counters *counters = count();
+	struct counters *counters = my_counters();
 	struct view *view = view_of(SCRATCH_PROGRAM);
 	struct packet *packet;
 	struct hit hit = {.hook = (u32)hook};

@@ -171,7 +171,7 @@ struct {
 	__uint(max_entries, 16 << 20);
 } ring SEC(".maps");
 
-static __always_inline struct counters *count(void)
+static __always_inline struct counters *my_counters(void)
 {
 	u32 cpu = bpf_get_smp_processor_id();
 

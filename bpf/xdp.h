@@ -141,7 +141,7 @@ static __always_inline bool read_frame(struct view *view, const struct xdp_buff 
 static __always_inline int xdp_hook(u64 *ctx, u64 hook, bool returned, u64 verdict)
 {
 	const struct xdp_buff *xdp = (const void *)ctx[0];
-	struct counters *counters = count();
+	struct counters *counters = my_counters();
 	struct view *view = view_of(SCRATCH_PROGRAM);
 	struct before_xdp *earlier = before();
 	struct hit hit = {.hook = (u32)hook};
@@ -256,7 +256,7 @@ int on_before_xdp(u64 *ctx)
 SEC("program")
 int on_new_skb(u64 *ctx)
 {
-	struct counters *counters = count();
+	struct counters *counters = my_counters();
 	struct view *view = view_of(SCRATCH_NEW_SKB);
 	u64 skb, packet, none;
 

@@ -47,8 +47,7 @@ struct readings {
 	bool probed;	  /* all function hooks are attached, by probes whose hits are counted */
 	size_t functions; /* so many */
 	uint64_t probe_hits;
-	uint64_t seen_before; /* hits of function hooks that programs saw, read before probe_hits …
-			       */
+	uint64_t seen_before; /* of them, those that programs saw, read before probe_hits … */
 	uint64_t seen;	      /* … and after */
 };
 
