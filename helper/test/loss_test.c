@@ -7,19 +7,7 @@
 
 #include "../loss.h"
 #include "../sink.h"
-
-static unsigned passed, failed;
-
-/* One promise. */
-#define promise(condition, text)                                                                   \
-	do {                                                                                       \
-		if (condition) {                                                                   \
-			passed++;                                                                  \
-		} else {                                                                           \
-			failed++;                                                                  \
-			printf("FAILED %s:%d %s\n", __FILE__, __LINE__, text);                     \
-		}                                                                                  \
-	} while (0)
+#include "promise.h"
 
 #define CPUS 3
 
@@ -241,6 +229,5 @@ int main(void)
 	hits_that_were_missed_are_no_lost_events();
 	links_are_looked_at_when_there_were_hits();
 	probes_that_no_program_ran_for_are_told_since_all_are_attached();
-	printf("%u passed, %u failed\n", passed, failed);
-	return failed != 0;
+	return promises_told();
 }

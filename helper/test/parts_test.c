@@ -22,19 +22,7 @@
 #include "../options.h"
 #include "../reasons.h"
 #include "../stream.h"
-
-static unsigned passed, failed;
-
-/* One promise. */
-#define promise(condition, text)                                                                   \
-	do {                                                                                       \
-		if (condition) {                                                                   \
-			passed++;                                                                  \
-		} else {                                                                           \
-			failed++;                                                                  \
-			printf("FAILED %s:%d %s\n", __FILE__, __LINE__, text);                     \
-		}                                                                                  \
-	} while (0)
+#include "promise.h"
 
 static bool same_bytes(const struct bytes *bytes, const void *expected, size_t length)
 {
@@ -711,6 +699,5 @@ int main(void)
 	bad_arguments_are_refused();
 	the_rest_of_the_line_is_the_filter();
 	a_session_is_an_expression();
-	printf("%u passed, %u failed\n", passed, failed);
-	return failed != 0;
+	return promises_told();
 }

@@ -21,19 +21,7 @@
 #include "../program_hooks.h"
 #include "../program_info.h"
 #include "packet_trail.skel.h"
-
-static unsigned passed, failed;
-
-/* One promise. */
-#define promise(condition, text)                                                                   \
-	do {                                                                                       \
-		if (condition) {                                                                   \
-			passed++;                                                                  \
-		} else {                                                                           \
-			failed++;                                                                  \
-			printf("FAILED %s:%d %s\n", __FILE__, __LINE__, text);                     \
-		}                                                                                  \
-	} while (0)
+#include "promise.h"
 
 /* ---- the kernel that is played ---- */
 
@@ -339,6 +327,5 @@ int main(void)
 	each_reason_is_told();
 	what_cannot_be_hooked_has_its_reason();
 	what_a_copy_missed_is_counted_once_and_to_its_end();
-	printf("%u passed, %u failed\n", passed, failed);
-	return failed != 0;
+	return promises_told();
 }
