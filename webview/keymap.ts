@@ -54,7 +54,7 @@ export const keymap: readonly KeyRow[] = [
   },
   {
     keys: '↑ ↓, Page Up, Page Down, Ctrl+Home, Ctrl+End',
-    effect: 'packets',
+    effect: 'previous, next packet; a page; first, last',
     spoken: 'up and down between packets',
     scope: 'lanes',
     bindings: {

@@ -8,8 +8,8 @@ function press(key: string, modifiers: Partial<KeyPress> = {}): KeyPress {
 
 describe('the keys', () => {
   test('are told in README as the table has them', () => {
-    const readme = readFileSync(new URL('../../../webview/README.md', import.meta.url), 'utf8');
-    const section = readme.slice(readme.indexOf('## Keys'));
+    const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8');
+    const section = readme.slice(readme.indexOf('| key '), readme.indexOf('## In a terminal'));
     const cells = section.split('\n').flatMap((line) => {
       const [, keys, effect] = /^\| (.+?) +\| (.+?) +\|$/.exec(line) ?? [];
       return keys === undefined || effect === undefined || keys.startsWith('-') ? [] : [[keys, effect]];
