@@ -141,13 +141,15 @@ describe('npm start', () => {
     await timeline.showOnly('prog:trail_mark proto:icmp');
     const isPing = ({ label }: Lane): boolean => label.startsWith(ping);
     const { lanes } = await timeline.until('pings alone', (model) => shows(model, isPing));
-    const trail = await timeline.selectPacket(lanes[0] ?? expect.fail('no ping'));
+    const packet = lanes[0] ?? expect.fail('no ping');
+    const trail = await timeline.selectPacket(packet);
     const hops = trail.filter(({ program }) => program !== undefined);
     expect(hops.map((hop) => [hop.program?.kind, hop.function, hop.verdict])).toEqual([
       ['entry', 'trail_mark', undefined],
       ['verdict', 'trail_mark', 'TC_ACT_OK'],
     ]);
     for (const { program } of hops) expect(program?.where).toMatch(/^tc ingress eth-server\b.*\btrail_mark\b/);
+    await timeline.zoomToPacket(packet);
     await timeline.selectHop('trail_mark');
     await window.screenshot('demo-tc');
     await timeline.openHop('trail_mark');

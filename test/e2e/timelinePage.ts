@@ -17,6 +17,8 @@ export interface TimelineModel {
   readonly selectedEvent: number | undefined;
   readonly trail: readonly TrailRow[];
   readonly trailTotal: number;
+  /** The time that is drawn, ns from the start of the trace. */
+  readonly page: { readonly fromNs: number; readonly toNs: number } | undefined;
 }
 
 /** The timeline that the window shows. */
@@ -29,7 +31,7 @@ export class TimelinePage {
     return frame.evaluate(() => {
       const timeline = globalThis.packetTrailTimeline;
       if (timeline === undefined) return undefined;
-      const { summary, filter, lanes, laneTotal, selectedLane, selectedEvent, trail, trailTotal } = timeline;
+      const { summary, filter, lanes, laneTotal, selectedLane, selectedEvent, trail, trailTotal, page } = timeline;
       return {
         summary,
         filter,
@@ -39,6 +41,7 @@ export class TimelinePage {
         selectedEvent,
         trail: [...trail],
         trailTotal,
+        page,
       };
     });
   }
@@ -88,6 +91,17 @@ export class TimelinePage {
     if (trail.length < trailTotal)
       throw new Error(`of ${trailTotal} hops of packet ${lane.id} only ${trail.length} show`);
     return trail;
+  }
+
+  /** Zooms to the selected packet, and waits until that is drawn. */
+  async zoomToPacket({ firstNs, lastNs }: Lane): Promise<void> {
+    const frame = await this.workbench.webview('#timeline');
+    await frame.locator('.surface').focus();
+    await this.workbench.page.keyboard.press('z');
+    await this.until('the packet’s time alone', ({ page }) => {
+      const drawnNs = page === undefined ? Infinity : page.toNs - page.fromNs;
+      return drawnNs < 10 * (lastNs - firstNs);
+    });
   }
 
   /** Clicks a function's row in the trail beside its name, which selects that hop. */
