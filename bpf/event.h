@@ -26,8 +26,8 @@
 #define PROGRAM_HOOK	0x6b6f6f4820464250
 #define PROGRAM_VERDICT 88
 /* Beside the id: */
-#define PROGRAM_INNER	     (1ULL << 32)	    /* it runs inside another program (freplace) */
-#define PROGRAM_FILTER(hook) ((__u8)((hook) >> 40)) /* which filter it was made with */
+#define PROGRAM_INNER	     (1ULL << 32) /* it runs inside another program (freplace) */
+#define PROGRAM_FILTER_SHIFT 33		  /* which filter it was made with: the bits from here on */
 
 /* A function hook's cookie: hook id, 1-based position of the skb argument, and these. */
 #define COOKIE_POSITION_SHIFT 32
@@ -60,7 +60,9 @@ struct gate {
 struct hits {
 	__u64 functions;
 	__u64 programs; /* hooks on BPF programs */
-	__u64 apart[6]; /* from another CPU's, in the cache */
+	__u32 newest; /* number of the filter of the hook that last looked which is in force … */
+	__u32 in_force; /* … and what it saw */
+	__u64 apart[5]; /* from another CPU's, in the cache */
 };
 
 #define PLACES	    65536 /* packets that are found by one look: bpf/identity.h */

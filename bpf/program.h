@@ -29,7 +29,26 @@
  * Set by the helper: copies that were made with another filter than the one of now do nothing, so
  * that new ones can be attached beside the old before these go.
  */
-SHARED __u8 program_filter = 0;
+SHARED __u32 program_filter = 0;
+
+/*
+ * Is it this hook's filter that is in force? While one takes the place of another, hooks with
+ * either run one after the other at the same point of a program, those attached last first
+ * (hlist_add_head() in bpf_trampoline_link_prog(), kernel/bpf/trampoline.c). What the first sees
+ * holds for those after it: would each look for itself, the change between two looks would let both
+ * act, or neither.
+ */
+static __always_inline bool in_force(u64 hook)
+{
+	struct hits *mine = my_hits();
+	u32 number = hook >> PROGRAM_FILTER_SHIFT;
+
+	if (mine->newest <= number) {
+		mine->newest = number;
+		mine->in_force = program_filter;
+	}
+	return mine->in_force == number;
+}
 
 /* ---- where a verdict redirects to ---- */
 
@@ -114,7 +133,7 @@ static __always_inline int tc_hook(u64 *ctx, u64 hook, bool returned, u64 verdic
 	struct hit hit = {.hook = (u32)hook};
 	u64 skb;
 
-	if (paused || !counters || !view || PROGRAM_FILTER(hook) != program_filter)
+	if (paused || !counters || !view || !in_force(hook))
 		return 0;
 	ADD(my_hits()->programs);
 	skb = hit.skb = plain(view, ctx[0]);

@@ -149,7 +149,7 @@ static __always_inline int xdp_hook(u64 *ctx, u64 hook, bool returned, u64 verdi
 	bool outer = !(hook & PROGRAM_INNER);
 	struct packet *packet;
 
-	if (paused || !counters || !view || !earlier || PROGRAM_FILTER(hook) != program_filter)
+	if (paused || !counters || !view || !earlier || !in_force(hook))
 		return 0;
 	ADD(my_hits()->programs);
 	if (bpf_probe_read_kernel(&start, sizeof(start), &xdp->data_hard_start) ||

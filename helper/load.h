@@ -19,8 +19,8 @@ struct load {
 	struct settings settings;
 	struct filters filters;
 	const char *never; /* an expression: packets to leave out whatever the filter says; or "" */
-	uint8_t filter_number; /* of those that were in force, counted up from 0 and over */
-	enum backend backend;  /* not AUTO */
+	uint32_t filter_number; /* of those that were in force, counted up from 0 */
+	enum backend backend;	/* not AUTO */
 	uint32_t buffer;
 	uint32_t packets; /* that are followed at once: a power of two */
 	uint32_t places;  /* function hooks that are found by their address */

@@ -67,7 +67,7 @@ static int load_copy(const struct load *load, const struct program *program, int
 	uint32_t arguments = type == BPF_TRACE_FEXIT ? program->arguments : 0;
 	size_t count;
 	uint64_t flags = (program->type == BPF_PROG_TYPE_EXT ? PROGRAM_INNER : 0) |
-			 (uint64_t)load->filter_number << 40;
+			 (uint64_t)load->filter_number << PROGRAM_FILTER_SHIFT;
 	struct bpf_insn *insns = copy_for(load, pattern, hook, flags, arguments, &count);
 	int loaded, error;
 

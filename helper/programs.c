@@ -3,7 +3,6 @@
 #include "programs.h"
 #include "clock.h"
 #include "glob.h"
-#include "grace.h"
 #include "load.h"
 #include "log.h"
 #include "options.h"
@@ -21,7 +20,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NEWER_MS       250   /* between looks at whether there are newer programs … */
+#define NEWER_MS       100   /* between looks at whether there are newer programs … */
 #define SCAN_MS	       500   /* … and at which there are and who holds them */
 #define SLOTS_MS       2000  /* between looks at program arrays, when programs came or went … */
 #define SLOTS_IDLE_MS  20000 /* … and when they did not */
@@ -165,8 +164,6 @@ bool programs_step(struct programs *programs, uint64_t now_ms)
 
 void programs_filter_changed(struct programs *programs)
 {
-	bool renewed = false;
-
 	/* First the new ones beside the old, then the word that makes them act, then the old go. */
 	for (size_t i = 0; i < programs->count; i++) {
 		struct entry *entry = programs->entries[i];
@@ -177,12 +174,8 @@ void programs_filter_changed(struct programs *programs)
 			continue; /* it isn't hooked; or is going, and the next scan says so */
 		program_hooks_renew(programs->load, &entry->program, fd, programs->skeleton,
 				    entry->next);
-		renewed = true;
 		close(fd);
 	}
-	/* A run that began without the new ones would have its entry told, and not its verdict. */
-	if (renewed)
-		grace_wait();
 	programs->skeleton->data->program_filter = programs->load->filter_number;
 	for (size_t i = 0; i < programs->count; i++) {
 		struct entry *entry = programs->entries[i];

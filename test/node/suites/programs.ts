@@ -521,13 +521,19 @@ export const programs: Suite = (kernel, booted, whole) => {
       const pings = node
         .exec(`ip netns exec client ping -q -c ${count} -i 0.004 -W 1 ${fact('SERVER_ADDRESS')}`)
         .finally(() => (sending.over = true));
-      for (let i = 0; !sending.over; i++) await change(`icmp or tcp port ${1 + (i % 1000)}`);
+      let changes = 1;
+      for (; !sending.over; changes++) await change(`icmp or tcp port ${changes}`);
       await pings;
       await change('tcp');
       await ping(2);
       const end = await running.stop();
       expect(hopsOf(running.store, 'quiet', 'entry')).toHaveLength(count);
-      expect(verdictsOf(running.store, 'quiet')).toEqual({ TC_ACT_OK: count });
+      // Each change exchanges two hooks, and each that comes or goes keeps the kernel from running fexit where the program is
+      // running just then, on one CPU here (bpf_tramp_image_put(), kernel/bpf/trampoline.c).
+      const { TC_ACT_OK: told = 0, ...others } = verdictsOf(running.store, 'quiet');
+      expect(others).toEqual({});
+      expect(told).toBeLessThanOrEqual(count);
+      expect(told).toBeGreaterThanOrEqual(count - 4 * changes);
       expect(end?.total?.sent).toBe(running.store.eventCount + running.store.lost);
     });
 
