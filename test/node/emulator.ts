@@ -1,7 +1,4 @@
-// Chooses the QEMU that runs test nodes, and fetches a newer one where this machine's can't be trusted with them.
-//
-// A node's kernel rewrites its own code all the time: static keys, ftrace, probes. QEMU before 8.1 lets a CPU that has a thread of
-// its own run code that another is just rewriting; the kernel then dies of an "int3" that nobody set, within a minute of pings.
+// Chooses the QEMU that runs test nodes, and fetches a newer one where this machine's is old, which is a tenth slower.
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,8 +12,6 @@ export interface Emulator {
   readonly options: readonly string[];
   /** As QEMU tells it, for example "10.0.2". */
   readonly version: string;
-  /** Whether each CPU may have a thread of its own. */
-  readonly threads: boolean;
 }
 
 const packages: Readonly<Record<Architecture, { readonly package: string; readonly program: string }>> = {
@@ -24,30 +19,30 @@ const packages: Readonly<Record<Architecture, { readonly package: string; readon
   arm64: { package: 'qemu-system-arm', program: 'qemu-system-aarch64' },
 };
 
-/** The first version whose CPUs stand being rewritten by each other. */
-const trusted = [8, 1] as const;
+/** The first version that is not worth a newer one. */
+const recent = [8, 1] as const;
 
-/** Whether CPUs of this version of QEMU may have a thread each. */
-export function trustsThreads(version: string): boolean {
+/** Whether no newer version of QEMU need be fetched. */
+export function isRecent(version: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);
-  return major > trusted[0] || (major === trusted[0] && minor >= trusted[1]);
+  return major > recent[0] || (major === recent[0] && minor >= recent[1]);
 }
 
 /**
  * This machine's emulator if it is new enough, else that of Debian's backports, kept in the cache beside it; without those
- * this machine's, with one thread for all CPUs. Rejects when there is none at all.
+ * this machine's all the same. Rejects when there is none at all.
  */
 export async function emulatorFor(architecture: Architecture, log: Log, signal?: AbortSignal): Promise<Emulator> {
   const { program } = packages[architecture];
   const version = await versionOf(program);
-  if (trustsThreads(version)) return { program, options: [], version, threads: true };
+  if (isRecent(version)) return { program, options: [], version };
   try {
     return await fetched(architecture, log, signal);
   } catch (error) {
     signal?.throwIfAborted();
     const reason = error instanceof Error ? error.message : String(error);
-    log(`QEMU ${version} runs the node's CPUs in one thread, which is slower: no newer one is to be had (${reason})`);
-    return { program, options: [], version, threads: false };
+    log(`QEMU ${version} runs the node, slower than a newer one would, which is not to be had (${reason})`);
+    return { program, options: [], version };
   }
 }
 
@@ -84,7 +79,7 @@ async function fetched(architecture: Architecture, log: Log, signal?: AbortSigna
   }
   const program = join(folder, 'usr', 'bin', packages[architecture].program);
   const version = await versionOf(program);
-  if (!trustsThreads(version)) throw new Error(`${suite} has QEMU ${version}`);
+  if (!isRecent(version)) throw new Error(`${suite} has QEMU ${version}`);
   const data = [join(folder, 'usr', 'share', 'qemu'), '/usr/share/seabios'];
-  return { program, options: data.flatMap((path) => ['-L', path]), version, threads: true };
+  return { program, options: data.flatMap((path) => ['-L', path]), version };
 }
