@@ -111,14 +111,19 @@ static int add_variant(struct wanted_list *list, struct wanted *wanted, const st
 	return 0;
 }
 
-/* May its skb be elsewhere than the declaration says? Which of several functions of one name the
- * declaration is of isn't known. */
-static bool doubtful(struct wanted_list *list, const struct function *function)
+/* Which of several functions of one name a declaration is of isn't known: it is shown for none, and
+ * their skb may be elsewhere than it says. */
+static void doubt(struct wanted_list *list, struct function *function)
 {
 	const struct wanted *wanted =
 		wanted_find(list, function->name, strlen(function->name), function->module);
 
-	return function->doubtful || (wanted && (wanted->unclear || wanted->found > 1));
+	if (!wanted)
+		return;
+	if (wanted->unclear || wanted->found > 1)
+		function->doubtful = true;
+	if (wanted->several || wanted->found > 1)
+		function->prototype = "";
 }
 
 static int find_addresses(struct wanted_list *list, const struct kallsyms *kallsyms)
@@ -157,7 +162,7 @@ static int find_addresses(struct wanted_list *list, const struct kallsyms *kalls
 						     : "it has no address: inlined everywhere");
 	}
 	for (size_t i = 0; i < functions->count; i++)
-		functions->items[i].doubtful = doubtful(list, &functions->items[i]);
+		doubt(list, &functions->items[i]);
 	return err;
 }
 

@@ -22,7 +22,7 @@ struct function {
 	uint64_t behind;    /* behind ftrace's call at its begin, a place for kprobes; 0 = none */
 	const char *name;   /* owned by the set */
 	const char *module; /* "" = vmlinux */
-	const char *prototype; /* of the declaration in BTF */
+	const char *prototype; /* of the declaration in BTF; "" = which is whose isn't known */
 	uint8_t position;      /* of the skb, from 1 */
 	uint8_t rank;	       /* 0 = part of a packet's identity, 1 = tells most, 2 = the rest */
 	enum part part;

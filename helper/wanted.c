@@ -42,7 +42,7 @@ static int add_candidate(const struct candidate *candidate, void *context)
 {
 	struct wanted_list *list = context;
 	const struct identity *identity = identity_of(candidate->name, list->module);
-	bool asked = asked_for(list->options, candidate);
+	bool asked = asked_for(list->options, candidate, list->module);
 	bool needed = identity && (identity->part == PART_END || !list->options->no_follow);
 	char prototype[512];
 	struct wanted *wanted;
@@ -51,11 +51,12 @@ static int add_candidate(const struct candidate *candidate, void *context)
 	if (!asked && !needed)
 		return 0;
 	wanted = wanted_find(list, candidate->name, strlen(candidate->name), list->module);
+	btf_prototype(list->btf, candidate->proto, candidate->name, prototype, sizeof(prototype));
 	if (wanted) {
 		/* Statics of one name with different declarations: which address is whose is not
 		 * known. */
-		if (wanted->position != candidate->position)
-			wanted->unclear = true;
+		wanted->several |= strcmp(wanted->prototype, prototype) != 0;
+		wanted->unclear |= wanted->position != candidate->position;
 		return 0;
 	}
 	if (list->count == list->capacity) {
@@ -68,7 +69,6 @@ static int add_candidate(const struct candidate *candidate, void *context)
 		list->capacity = capacity;
 	}
 	bucket = hash_of(candidate->name, strlen(candidate->name));
-	btf_prototype(list->btf, candidate->proto, candidate->name, prototype, sizeof(prototype));
 	wanted = &list->items[list->count];
 	*wanted = (struct wanted){
 		.name = functions_keep(list->functions, candidate->name),

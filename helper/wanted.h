@@ -22,6 +22,7 @@ struct wanted {
 	uint8_t position;
 	bool helper;
 	bool unclear; /* the skb's place can't be told */
+	bool several; /* it is declared in several ways */
 	bool quiet;
 	bool initial;	/* it is among the kernel's start, whose memory is free */
 	uint16_t found; /* addresses of this very name */

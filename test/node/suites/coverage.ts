@@ -26,6 +26,7 @@ interface Listed {
   readonly function: string;
   readonly module: string;
   readonly address?: string;
+  readonly prototype?: string;
   readonly skipped: string | null;
 }
 
@@ -175,6 +176,18 @@ export const coverage: Suite = (kernel, booted, whole) => {
         const callable = wanted.filter(({ name }) => !name.includes('.cold'));
         expect(hooked.size).toBeGreaterThan(callable.length * 0.9);
       }, 240_000);
+
+    if (whole)
+      test('each of several of one name is hooked, and none shows a prototype that may be the others’', async () => {
+        const { code, stdout, stderr } = await booted().exec(`${helperPath} --list-hooks --json --no-programs`);
+        expect(code, stderr).toBe(0);
+        const hooked = (JSON.parse(stdout) as readonly Listed[]).filter(({ skipped }) => skipped === null);
+        // Of IGMP and of MLD: net/ipv4/igmp.c, net/ipv6/mcast.c.
+        const twins = hooked.filter((one) => one.function === 'add_grec');
+        expect(new Set(twins.map(({ address }) => address)).size).toBe(2);
+        expect(twins.map(({ prototype }) => prototype)).toEqual(['', '']);
+        expect(hooked.find((one) => one.function === 'ip_rcv')?.prototype).toMatch(/^int ip_rcv\(struct sk_buff \*/);
+      });
 
     test('every function hook of a trace is attached, or says why not, and with all of them the helper holds at most 16 MB', async () => {
       const running = await trace(booted(), ['icmp']);
