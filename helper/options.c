@@ -27,6 +27,7 @@ enum {
 	OPT_NO_PROGRAMS,
 	OPT_PROGRAMS_ONLY,
 	OPT_PROGRAM,
+	OPT_TELLING,
 	OPT_NOT_SESSION,
 	OPT_NO_FOLLOW,
 	OPT_STACK,
@@ -59,6 +60,7 @@ static const struct option long_options[] = {
 	{"no-programs", no_argument, NULL, OPT_NO_PROGRAMS},
 	{"programs-only", no_argument, NULL, OPT_PROGRAMS_ONLY},
 	{"program", required_argument, NULL, OPT_PROGRAM},
+	{"telling", no_argument, NULL, OPT_TELLING},
 	{"not-session", required_argument, NULL, OPT_NOT_SESSION},
 	{"no-follow", no_argument, NULL, OPT_NO_FOLLOW},
 	{"stack", no_argument, NULL, OPT_STACK},
@@ -143,6 +145,9 @@ static int parse_one(struct options *options, int option, const char *value)
 		return 0;
 	case OPT_PROGRAM:
 		return value_glob("program", value, &options->programs);
+	case OPT_TELLING:
+		options->telling = true;
+		return 0;
 	case OPT_NOT_SESSION:
 		return value_session(value, options);
 	case OPT_NO_FOLLOW:
@@ -213,6 +218,10 @@ int options_parse(struct options *options, int argc, char **argv)
 			 options->no_programs ? "--no-programs" : "--function");
 		return -1;
 	}
+	if (options->programs_only && options->telling) {
+		complain("contradiction: --programs-only --telling: give one of them");
+		return -1;
+	}
 	if (options->no_programs && options->programs.count) {
 		complain("contradiction: --no-programs --program: give one of them");
 		return -1;
@@ -257,6 +266,9 @@ void options_help(void)
 	     "  --no-follow           filter each event for itself\n"
 	     "Which hooks\n"
 	     "  --function GLOB       only functions that match (repeatable)\n"
+	     "  --telling             only the functions that tell most: a quick start where "
+	     "hooks are\n"
+	     "                        attached one by one\n"
 	     "  --exclude GLOB        not those that match (repeatable, wins)\n"
 	     "  --no-modules          vmlinux only\n"
 	     "  --module NAME         vmlinux and only this module (repeatable)\n"

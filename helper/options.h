@@ -24,6 +24,7 @@ struct options {
 	bool no_modules;
 	bool no_programs;
 	bool programs_only;
+	bool telling; /* only the functions that tell most */
 	bool no_follow;
 	bool stack;
 	struct globs functions;

@@ -177,12 +177,14 @@ const struct identity *identity_of(const char *name, const char *module)
 	return NULL;
 }
 
-bool asked_for(const struct options *options, const struct candidate *candidate)
+bool asked_for(const struct options *options, const struct candidate *candidate, const char *module)
 {
 	const struct globs *functions = &options->functions, *excludes = &options->excludes;
 	const char *name = candidate->name;
 
 	if (candidate->helper ? options->no_programs : options->programs_only)
+		return false;
+	if (options->telling && rank_of(name, module) > 1)
 		return false;
 	if (functions->count && !glob_any(functions->items, functions->count, name))
 		return false;

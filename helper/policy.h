@@ -29,8 +29,9 @@ struct identity {
 /* What this function is to packets' identity, NULL = nothing. `module` "" = vmlinux. */
 const struct identity *identity_of(const char *name, const char *module);
 
-/* Does the person want it hooked? */
-bool asked_for(const struct options *options, const struct candidate *candidate);
+/* Does the person want it hooked? `module` "" = vmlinux. */
+bool asked_for(const struct options *options, const struct candidate *candidate,
+	       const char *module);
 
 /* Does the person want this module's functions? */
 bool module_wanted(const struct options *options, const char *module);

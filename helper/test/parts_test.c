@@ -595,6 +595,7 @@ static void bad_arguments_are_refused(void)
 		{"--nothing", "x"},
 		{"--programs-only", "--no-programs"},
 		{"--programs-only", "--function=ip_rcv"},
+		{"--programs-only", "--telling"},
 		{"--no-programs", "--program=cil_*"},
 		{"--program", ""},
 		{"--limit", "99999999999999999999"},

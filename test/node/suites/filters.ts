@@ -46,6 +46,17 @@ export const filters: Suite = (kernel, booted, whole) => {
       options.map((some) => [...few, ...some, 'icmp']),
       act,
     );
+  /** What would be hooked with these options. */
+  const hooked = async (...args: string[]) => {
+    const { stdout, code } = await node.exec([helperPath, '--list-hooks', '--json', ...args].map(quote).join(' '));
+    expect(code).toBe(0);
+    const listed = JSON.parse(stdout) as readonly {
+      readonly function: string;
+      readonly module: string;
+      readonly skipped: string | null;
+    }[];
+    return listed.filter(({ skipped }) => skipped === null);
+  };
   const refused = async (...args: string[]): Promise<string> => {
     const { code, stderr } = await node.exec([helperPath, ...args].map(quote).join(' '));
     expect(code, stderr).toBe(2);
@@ -135,13 +146,23 @@ export const filters: Suite = (kernel, booted, whole) => {
   });
 
   if (whole)
+    test('--telling hooks only the functions that tell most, and programs as ever', async () => {
+      const names = async (...args: string[]) => new Set((await hooked(...args)).map((one) => one.function));
+      const [all, telling] = [await names(), await names('--telling')];
+      expect(all.size).toBeGreaterThan(1000);
+      expect(telling.size).toBeGreaterThan(80);
+      expect(telling.size).toBeLessThan(200);
+      expect([...telling].filter((name) => !all.has(name))).toEqual([]);
+      expect([...telling]).toEqual(expect.arrayContaining(['ip_rcv', '__dev_queue_xmit', 'skb_release_head_state']));
+      expect([...telling]).not.toContain('skb_push');
+      // A glob chooses among them.
+      expect([...(await names('--telling', '--function', 'tcp_*'))]).not.toContain('ip_rcv');
+      expect(await refused('--telling', '--programs-only')).toMatch(/--programs-only --telling/);
+    });
+
+  if (whole)
     test('modules are hooked unless --no-modules or another --module says otherwise', async () => {
-      const modules = async (...args: string[]): Promise<Set<string>> => {
-        const { stdout, code } = await node.exec([helperPath, '--list-hooks', '--json', ...args].map(quote).join(' '));
-        expect(code).toBe(0);
-        const listed = JSON.parse(stdout) as readonly { readonly module: string; readonly skipped: string | null }[];
-        return new Set(listed.filter(({ skipped }) => skipped === null).map(({ module }) => module));
-      };
+      const modules = async (...args: string[]) => new Set((await hooked(...args)).map(({ module }) => module));
       // Modules have BTF from 5.11 on; without it nothing tells which of their functions take an skb.
       if (kernel === '5.10') {
         expect([...(await modules())]).toEqual(['']);

@@ -15,6 +15,18 @@ export const smoke: Suite = (kernel, booted) => {
     expect(code, stdout).toBe(0);
   });
 
+  test('a trace starts where --check passes, and none where it fails', async () => {
+    const statusOf = async (...args: string[]): Promise<number> =>
+      (await booted().exec([helperPath, ...args].join(' '))).code;
+    const agree = async (...args: string[]): Promise<number> => {
+      const code = await statusOf('--check', ...args);
+      expect(await statusOf('--telling', '--duration', '1', ...args, 'icmp'), args.join(' ')).toBe(code);
+      return code;
+    };
+    expect(await agree()).toBe(0);
+    expect(await agree('--btf', '/dev/null')).toBe(1);
+  }, 60_000);
+
   test('a ping that nft drops ends at its place, with the reason where the kernel has reasons', async () => {
     const node = booted();
     await node.scenario('nft-drop', 'build', 'icmp');
