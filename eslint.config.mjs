@@ -58,7 +58,7 @@ const toolkit = '@vscode/webview-ui-toolkit';
 const timelineRooms = {
   model: {
     files:
-      'changes format hopLabels keymap laneWindow marks model newest pageLoader palette ruler scroll state trailModel viewport',
+      'changes format hopLabels keymap laneWindow marks model newest pace pageLoader palette ruler scroll state trailModel viewport',
     knows: ['model'],
   },
   controllers: { files: 'selection viewportController', knows: ['model', 'controllers'] },

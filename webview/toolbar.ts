@@ -4,6 +4,7 @@ import { CaptureBox } from './captureBox.ts';
 import { createButton, createSearchField, type Button } from './controls.ts';
 import { el, setText } from './dom.ts';
 import { formatClock, formatCount, formatShare, plural } from './format.ts';
+import { leftText, Pace } from './pace.ts';
 
 /** What its buttons and fields ask for. */
 export interface ToolbarActions {
@@ -56,7 +57,9 @@ export class Toolbar {
     missed: figure('missed'),
     rate: figure('rate'),
     overhead: figure('overhead'),
+    hooked: figure('hooked'),
   };
+  private readonly hooking = new Pace();
   private readonly hint = el('span', { class: 'filter-hint', attributes: { role: 'status' } });
   private readonly buttons: Readonly<Record<'pause' | 'stop' | 'save' | 'follow', Button>>;
   private readonly search;
@@ -102,7 +105,7 @@ export class Toolbar {
       createButton({ icon: 'plus', title: 'Zoom in (+)', onClick: () => actions.zoom(0.5) }),
       createButton({ icon: 'fit', title: 'Show the whole trace (F)', onClick: () => actions.fit() }),
     ];
-    const { events, packets, drops, lost, missed, rate, overhead } = this.figures;
+    const { events, packets, drops, lost, missed, rate, overhead, hooked } = this.figures;
     this.element = el(
       'header',
       { class: 'toolbar' },
@@ -117,6 +120,7 @@ export class Toolbar {
         el(
           'span',
           { class: 'figures' },
+          hooked.element,
           overhead.element,
           rate.element,
           events.element,
@@ -155,6 +159,7 @@ export class Toolbar {
     this.node.title = `Node ${summary.node}`;
     this.capture.update(summary.filter, summary.expression, status === 'live' || status === 'paused');
     setText(this.kernel, summary.kernel === '' ? '' : `Linux ${summary.kernel}`);
+    this.showHooking(summary);
     const skipped = summary.hooksSkipped > 0 ? `, ${formatCount(summary.hooksSkipped)} skipped` : '';
     this.kernel.title = `${plural(summary.hooksAttached, 'hook')} attached${skipped}`;
     const { events, packets, drops, lost, missed, rate, overhead } = this.figures;
@@ -189,6 +194,18 @@ export class Toolbar {
     this.buttons.save.setVisible(status !== 'file');
     this.buttons.save.setEnabled(summary.events > 0);
     this.buttons.follow.setVisible(running);
+  }
+
+  /** How far attaching is: functions pass packets unseen until they are hooked. */
+  private showHooking({ hooksAttached: done, hooksWaiting: waiting }: TraceSummary): void {
+    const { element, value, label } = this.figures.hooked;
+    element.hidden = waiting === 0;
+    if (waiting === 0) return;
+    const ms = this.hooking.next(waiting, performance.now());
+    setText(value, `${formatCount(done)} of ${formatCount(done + waiting)}`);
+    setText(label, ms === undefined ? 'hooked' : `hooked, ${leftText(ms)}`);
+    element.title =
+      'Functions are being hooked, the most telling first. What passes the others is not seen until they are.';
   }
 
   setFollowing(on: boolean): void {

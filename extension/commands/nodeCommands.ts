@@ -16,7 +16,7 @@ export function nodeCommands(state: State, reach: ReachContext, nodes: NodesView
       run: async () => {
         const target = await askTarget();
         if (target === undefined) return;
-        await state.remember(target, undefined);
+        await state.remember(target);
         nodes.refresh();
       },
     },

@@ -1,13 +1,14 @@
 // Commands of a trace's life: start, show, stop.
 import type * as vscode from 'vscode';
-import type { TraceFilter } from '../nodes/helperFlags.ts';
+import type { Hops, TraceFilter } from '../nodes/helperFlags.ts';
 import { checkFilterHere, type ReachContext } from '../sessions/reach.ts';
 import { BadFilter, startTrace } from '../sessions/startTrace.ts';
 import type { State } from '../sessions/state.ts';
 import { everyPacket } from '../sessions/traceFilter.ts';
-import type { Traces } from '../sessions/traces.ts';
+import type { OpenTrace, Traces } from '../sessions/traces.ts';
 import { askFilter } from '../views/askFilter.ts';
 import type { NodesView } from '../views/nodesView.ts';
+import { offerTelling } from '../views/offerTelling.ts';
 import { pickNode } from '../views/pickNode.ts';
 import { traceSettings } from '../views/settings.ts';
 import type { TimelinePanels } from '../views/timelinePanels.ts';
@@ -30,8 +31,8 @@ interface TraceCommandContext {
 export function traceCommands(at: TraceCommandContext): readonly Command[] {
   const { traces, panels } = at;
   return [
-    { id: 'startTrace', unavailable: untrusted, run: (argument) => start(at, nodeTarget(argument), false) },
-    { id: 'tracePrograms', unavailable: untrusted, run: (argument) => start(at, nodeTarget(argument), true) },
+    { id: 'startTrace', unavailable: untrusted, run: (argument) => start(at, nodeTarget(argument), undefined) },
+    { id: 'tracePrograms', unavailable: untrusted, run: (argument) => start(at, nodeTarget(argument), 'programs') },
     {
       id: 'stopTrace',
       unavailable: () => (traces.live().length ? undefined : 'No trace is running.'),
@@ -52,12 +53,16 @@ export function traceCommands(at: TraceCommandContext): readonly Command[] {
 }
 
 /** Asks for what isn't given, and again for a filter that the node refuses. */
-async function start(at: TraceCommandContext, given: string | undefined, programsOnly: boolean): Promise<void> {
+async function start(at: TraceCommandContext, given: string | undefined, hops: Hops | undefined): Promise<void> {
   const { state, log } = at;
   const target = given ?? (await pickNode(state, await at.nodes.configured()));
   if (target === undefined) return;
-  const lastFilter = state.recentNodes().find((node) => node.target === target)?.lastFilter ?? '';
-  let filter: TraceFilter | undefined = { ...everyPacket, expression: lastFilter, programsOnly };
+  const last = state.recentNode(target);
+  let filter: TraceFilter | undefined = {
+    ...everyPacket,
+    expression: last?.lastFilter ?? '',
+    hops: hops ?? (last?.telling ? 'telling' : 'all'),
+  };
   let problem: string | undefined;
   for (;;) {
     filter = await askFilter({
@@ -83,7 +88,8 @@ async function run(at: TraceCommandContext, target: string, filter: TraceFilter)
   const { state, log } = at;
   const { trace, failed } = await startTrace(at.reach, at.traces, { target, filter, settings: traceSettings() });
   at.panels.show(trace);
-  await state.remember(target, filter.expression);
+  // What only programs were watched for, says nothing of how much one wants to see there.
+  await state.remember(target, filter.expression, filter.hops === 'programs' ? undefined : filter.hops === 'telling');
   at.nodes.refresh();
   failed.then(
     (error) => {
@@ -91,4 +97,13 @@ async function run(at: TraceCommandContext, target: string, filter: TraceFilter)
     },
     (error: unknown) => showFailure(error, log),
   );
+  // The trace runs meanwhile: nobody has to answer.
+  if (filter.hops === 'all') offer(at, target, filter, trace).catch((error: unknown) => showFailure(error, log));
+}
+
+/** Starts anew with the most telling functions where that is offered and wanted. */
+async function offer(at: TraceCommandContext, target: string, filter: TraceFilter, trace: OpenTrace): Promise<void> {
+  if (!(await offerTelling(target, trace.source.queries))) return;
+  await trace.source.stop();
+  await run(at, target, { ...filter, hops: 'telling' });
 }

@@ -13,9 +13,14 @@ export interface TraceFilter {
   readonly iface: string;
   /** VALUE or VALUE/MASK, decimal or 0x. */
   readonly mark: string;
-  /** Only the hops in BPF programs and what they call, none in the rest of the kernel. */
-  readonly programsOnly: boolean;
+  readonly hops: Hops;
 }
+
+/**
+ * Where packets are watched: in all functions that take one; only in those that tell most of its way, which are a hundred or so;
+ * or only in BPF programs and what they call.
+ */
+export type Hops = 'all' | 'telling' | 'programs';
 
 /** How to trace. */
 export interface TraceSettings {
@@ -40,6 +45,7 @@ export interface TraceSettings {
 
 /** What and how to trace, the filter's expression last. */
 export function helperArguments(filter: TraceFilter, settings: TraceSettings): readonly string[] {
+  const onlyPrograms = filter.hops === 'programs';
   return [
     ...(filter.netns ? ['--netns', filter.netns] : []),
     ...(filter.iface ? ['--interface', filter.iface] : []),
@@ -48,11 +54,9 @@ export function helperArguments(filter: TraceFilter, settings: TraceSettings): r
     ...settings.exclude.flatMap((glob) => ['--exclude', glob]),
     ...(settings.modules ? [] : ['--no-modules']),
     ...(settings.stacks ? ['--stack'] : []),
-    ...(filter.programsOnly ? ['--programs-only'] : settings.programs ? [] : ['--no-programs']),
-    ...(filter.programsOnly || settings.programs ? settings.includePrograms : []).flatMap((glob) => [
-      '--program',
-      glob,
-    ]),
+    ...(filter.hops === 'telling' ? ['--telling'] : []),
+    ...(onlyPrograms ? ['--programs-only'] : settings.programs ? [] : ['--no-programs']),
+    ...(onlyPrograms || settings.programs ? settings.includePrograms : []).flatMap((glob) => ['--program', glob]),
     ...(settings.maxOverhead > 0 ? ['--max-overhead', `${settings.maxOverhead}%`] : []),
     '--limit',
     String(settings.eventLimit),

@@ -29,6 +29,8 @@ export interface TraceSummary {
   readonly missed: number;
   readonly eventsPerSecond: number;
   readonly hooksAttached: number;
+  /** Hooks that are still to be attached while the trace runs. */
+  readonly hooksWaiting: number;
   readonly hooksSkipped: number;
   /** Hooks that were detached to keep within the overhead budget, and the functions of the first few. */
   readonly hooksShed: number;

@@ -6,6 +6,8 @@ export interface RecentNode {
   readonly target: string;
   readonly lastUsedMs: number;
   readonly lastFilter: string;
+  /** Whether the last trace there watched the most telling functions only. */
+  readonly telling?: boolean;
 }
 
 const recentNodesKey = 'recentNodes.v1';
@@ -14,8 +16,13 @@ const most = 20;
 
 function isRecentNode(value: unknown): value is RecentNode {
   if (typeof value !== 'object' || value === null) return false;
-  const { target, lastUsedMs, lastFilter } = value as Partial<Record<keyof RecentNode, unknown>>;
-  return typeof target === 'string' && typeof lastUsedMs === 'number' && typeof lastFilter === 'string';
+  const { target, lastUsedMs, lastFilter, telling } = value as Partial<Record<keyof RecentNode, unknown>>;
+  return (
+    typeof target === 'string' &&
+    typeof lastUsedMs === 'number' &&
+    typeof lastFilter === 'string' &&
+    (telling === undefined || typeof telling === 'boolean')
+  );
 }
 
 /** Where it is kept: VS Code's Memento. */
@@ -33,17 +40,27 @@ export class State {
     return Array.isArray(value) ? value.filter(isRecentNode) : [];
   }
 
+  /** What is remembered of a node; undefined when it was never used. */
+  recentNode(target: string): RecentNode | undefined {
+    return this.recentNodes().find((node) => node.target === target);
+  }
+
   recentFilters(): readonly string[] {
     const value = this.memento.get(recentFiltersKey);
     return Array.isArray(value) ? value.filter((filter) => typeof filter === 'string') : [];
   }
 
-  /** Puts a node (and the filter used with it, if any) at the head of the recent ones. */
-  async remember(target: string, filter: string | undefined): Promise<void> {
-    const nodes = this.recentNodes();
-    const known = nodes.find((node) => node.target === target);
-    const entry = { target, lastUsedMs: Date.now(), lastFilter: filter ?? known?.lastFilter ?? '' };
-    await this.memento.update(recentNodesKey, [entry, ...nodes.filter((node) => node !== known)].slice(0, most));
+  /** Puts a node at the head of the recent ones. What isn't given, the filter or how much was watched, stays as it was. */
+  async remember(target: string, filter?: string, telling?: boolean): Promise<void> {
+    const known = this.recentNode(target);
+    const others = this.recentNodes().filter((node) => node.target !== target);
+    const entry: RecentNode = {
+      target,
+      lastUsedMs: Date.now(),
+      lastFilter: filter ?? known?.lastFilter ?? '',
+      telling: telling ?? known?.telling ?? false,
+    };
+    await this.memento.update(recentNodesKey, [entry, ...others].slice(0, most));
     if (filter) {
       const filters = this.recentFilters().filter((other) => other !== filter);
       await this.memento.update(recentFiltersKey, [filter, ...filters].slice(0, most));

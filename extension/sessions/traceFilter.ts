@@ -1,7 +1,14 @@
 // What a trace captures, in words, and what it must be to be used.
-import type { TraceFilter } from '../nodes/helperFlags.ts';
+import type { Hops, TraceFilter } from '../nodes/helperFlags.ts';
 
-export const everyPacket: TraceFilter = { expression: '', netns: '', iface: '', mark: '', programsOnly: false };
+export const everyPacket: TraceFilter = { expression: '', netns: '', iface: '', mark: '', hops: 'all' };
+
+/** Where packets are watched, in words; empty for everywhere. */
+export const hopsText: Readonly<Record<Hops, string>> = {
+  all: '',
+  telling: 'most telling functions only',
+  programs: 'tc/XDP programs only',
+};
 
 /** Why a text is no mark; undefined when it is one. */
 export function markProblem(text: string): string | undefined {
@@ -19,7 +26,7 @@ export function filterText(filter: TraceFilter): string {
     filter.netns && `netns ${filter.netns}`,
     filter.iface && `interface ${filter.iface}`,
     filter.mark && `mark ${filter.mark}`,
-    filter.programsOnly && 'tc/XDP programs only',
+    hopsText[filter.hops],
   ]
     .filter(Boolean)
     .join(', ');

@@ -1,6 +1,6 @@
 // The one place that turns a trace into what is shown around its lanes: titles, counts, status.
 import type { TraceSummary } from '../protocol/timeline.ts';
-import type { TraceAbout } from './source.ts';
+import { isLive, type TraceAbout } from './source.ts';
 import type { TraceData } from './traceData.ts';
 
 /** Hooks that were shed and that are named before the rest is only counted. */
@@ -25,6 +25,7 @@ export function summarize(source: TraceAbout & { readonly store: TraceData }): T
     missed: store.missed,
     eventsPerSecond: source.status === 'live' ? store.eventsPerSecond : 0,
     hooksAttached: store.hooks.countOf('attached'),
+    hooksWaiting: isLive(source) ? store.hooks.waiting : 0,
     hooksSkipped: store.hooks.countOf('skipped'),
     hooksShed: store.hooks.countOf('shed'),
     shed: store.hooks.first('shed', namedHooks),

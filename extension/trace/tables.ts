@@ -90,6 +90,11 @@ export class HookTable {
     return this.#count.get(state) ?? 0;
   }
 
+  /** Hooks that are still to be attached: of which nothing was said yet. */
+  get waiting(): number {
+    return Math.max(0, this.#byId.size - this.#status.size);
+  }
+
   /** Functions of the first few hooks in a state, in the order of the hook table. O(hooks). */
   first(state: HookStatus['state'], most: number): readonly string[] {
     const found: string[] = [];

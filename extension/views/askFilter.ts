@@ -1,8 +1,8 @@
 // Asks what to trace: a pcap-filter expression, and behind the gear the filters that aren't part of that language.
 import * as vscode from 'vscode';
-import type { TraceFilter } from '../nodes/helperFlags.ts';
+import type { Hops, TraceFilter } from '../nodes/helperFlags.ts';
 import { reasonOf } from '../protocol/reason.ts';
-import { filterText, markProblem } from '../sessions/traceFilter.ts';
+import { filterText, hopsText, markProblem } from '../sessions/traceFilter.ts';
 
 interface Extra {
   readonly key: 'netns' | 'iface' | 'mark';
@@ -51,7 +51,7 @@ export async function askFilter(options: {
 }): Promise<TraceFilter | undefined> {
   const gear: vscode.QuickInputButton = {
     iconPath: new vscode.ThemeIcon('settings-gear'),
-    tooltip: 'Filter by network namespace, interface or mark',
+    tooltip: 'Filter by network namespace, interface or mark, or watch fewer functions',
   };
   const history: vscode.QuickInputButton = { iconPath: new vscode.ThemeIcon('history'), tooltip: 'Recent filters' };
   let filter = options.initial;
@@ -78,7 +78,7 @@ function askExpression(
 ): Promise<Answer> {
   const input = vscode.window.createInputBox();
   const more = filterText({ ...filter, expression: '' });
-  const what = filter.programsOnly ? 'Trace tc/XDP Programs Only' : 'Start Trace';
+  const what = filter.hops === 'programs' ? 'Trace tc/XDP Programs Only' : 'Start Trace';
   input.title = `Packet Trail: ${what} on ${options.node} (2/2)`;
   input.prompt = `Packet filter as in tcpdump; empty means every packet${more ? `. Also: ${more}` : ''}`;
   input.placeholder = 'icmp and host 10.0.0.1, or tcp port 8080';
@@ -116,11 +116,13 @@ function askExpression(
 }
 
 async function askExtras(filter: TraceFilter): Promise<TraceFilter> {
+  const functions = { label: 'Functions', description: hopsText[filter.hops] || 'all', extra: undefined };
   const picked = await vscode.window.showQuickPick(
-    extras.map((extra) => ({ label: extra.label, description: filter[extra.key] || 'any', extra })),
+    [...extras.map((extra) => ({ label: extra.label, description: filter[extra.key] || 'any', extra })), functions],
     { title: 'Packet Trail: More Filters', placeHolder: 'These are tested before the packet filter' },
   );
   if (!picked) return filter;
+  if (!picked.extra) return { ...filter, hops: (await askHops(filter.hops)) ?? filter.hops };
   const { key, label, prompt, placeHolder, problem } = picked.extra;
   const value = await vscode.window.showInputBox({
     title: `Packet Trail: ${label}`,
@@ -131,6 +133,27 @@ async function askExtras(filter: TraceFilter): Promise<TraceFilter> {
     validateInput: (text) => (text.trim() === '' ? undefined : problem(text.trim())),
   });
   return value === undefined ? filter : { ...filter, [key]: value.trim() };
+}
+
+async function askHops(now: Hops): Promise<Hops | undefined> {
+  const picks: readonly (vscode.QuickPickItem & { readonly hops: Hops })[] = [
+    {
+      hops: 'all',
+      label: 'All functions',
+      detail: 'Every kernel function that takes a packet, and every tc and XDP program',
+    },
+    {
+      hops: 'telling',
+      label: 'The most telling functions',
+      detail: 'A hundred or so, and the programs: starts and stops quickly on kernels that hook functions one by one',
+    },
+    { hops: 'programs', label: 'tc and XDP programs only', detail: 'Programs and what they call; no other function' },
+  ];
+  const picked = await vscode.window.showQuickPick(
+    picks.map((pick) => (pick.hops === now ? { ...pick, description: 'now' } : pick)),
+    { title: 'Packet Trail: Functions', placeHolder: 'Where to watch packets' },
+  );
+  return picked?.hops;
 }
 
 async function pickRecent(recent: readonly string[]): Promise<string | undefined> {

@@ -19,7 +19,7 @@ import { StoreQueries } from '../../extension/trace/storeQueries.ts';
 import type { TraceSummary } from '../../extension/protocol/timeline.ts';
 import { everyPacket, filterText } from '../../extension/sessions/traceFilter.ts';
 import { programTreeItem, type ProgramItem, type ProgramTrace } from '../../extension/views/programsView.ts';
-import { helperArguments } from '../../extension/nodes/helperFlags.ts';
+import { helperArguments, type TraceFilter } from '../../extension/nodes/helperFlags.ts';
 import { statusText } from '../../extension/views/statusBar.ts';
 import { traceSettings } from '../../extension/views/settings.ts';
 import { bootMono, events, hello, hooks, join as bytes, names, programs, source } from '../unit/trace/encode.ts';
@@ -243,9 +243,16 @@ suite('what a trace is started with', () => {
     const plain = helperArguments(everyPacket, settings);
     assert.ok(!plain.includes('--no-programs') && !plain.includes('--programs-only'));
     assert.ok(helperArguments(everyPacket, { ...settings, programs: false }).includes('--no-programs'));
-    const only = helperArguments({ ...everyPacket, programsOnly: true }, { ...settings, programs: false });
+    const only = helperArguments({ ...everyPacket, hops: 'programs' }, { ...settings, programs: false });
     assert.ok(only.includes('--programs-only') && !only.includes('--no-programs'));
-    assert.equal(filterText({ ...everyPacket, expression: 'icmp', programsOnly: true }), 'icmp, tc/XDP programs only');
+    assert.equal(filterText({ ...everyPacket, expression: 'icmp', hops: 'programs' }), 'icmp, tc/XDP programs only');
+  });
+
+  test('all functions are hooked unless the most telling are asked for', () => {
+    assert.ok(!helperArguments(everyPacket, settings).includes('--telling'));
+    const telling = helperArguments({ ...everyPacket, hops: 'telling' }, settings);
+    assert.ok(telling.includes('--telling') && !telling.includes('--programs-only'));
+    assert.equal(filterText({ ...everyPacket, hops: 'telling' }), 'most telling functions only');
   });
 
   test('BPF programs are chosen by the globs of the setting, and by none where no program is hooked', () => {
@@ -255,7 +262,7 @@ suite('what a trace is started with', () => {
     assert.deepEqual(globs(helperArguments(everyPacket, settings)), []);
     assert.deepEqual(globs(helperArguments(everyPacket, named)), ['cil_*', 'tc_main']);
     assert.deepEqual(globs(helperArguments(everyPacket, { ...named, programs: false })), []);
-    const only = { ...everyPacket, programsOnly: true };
+    const only: TraceFilter = { ...everyPacket, hops: 'programs' };
     assert.deepEqual(globs(helperArguments(only, { ...named, programs: false })), ['cil_*', 'tc_main']);
   });
 
@@ -282,6 +289,7 @@ suite('what a trace is started with', () => {
       missed: 0,
       eventsPerSecond: 1234,
       hooksAttached: 7,
+      hooksWaiting: 0,
       hooksSkipped: 0,
       hooksShed: 3,
       shed: ['a', 'b', 'c'],

@@ -8,6 +8,8 @@ import {
   gap,
   hookCount,
   mixedTraffic,
+  moreAttached,
+  moreHooks,
   oneDroppedPing,
   programTraffic,
   shed,
@@ -419,6 +421,27 @@ describe('a live trace', () => {
       'ip_send_skb, __ip_local_out, nf_hook_slow, ip_output, ip_finish_output2',
     );
     expect(await notice.textContent()).toContain('and 2 more. Trails have no hops there any more.');
+  });
+
+  test('how far attaching is, is shown until all functions are hooked', async () => {
+    const source = sourceWith(oneDroppedPing(), moreHooks(1000), moreAttached(250));
+    source.status = 'live';
+    const timeline = await show(source);
+    const hooked = timeline.page.locator('.figure.hooked');
+    await hooked.getByText(`${hookCount + 250} of 1,${String(hookCount).padStart(3, '0')}`).waitFor();
+    // Each look finds less left: how long it takes can be told once they are a second apart.
+    let attached = 250;
+    await expect
+      .poll(
+        async () => {
+          source.add(moreAttached((attached += 5)));
+          return await hooked.textContent();
+        },
+        { interval: 200 },
+      )
+      .toMatch(/hooked, \d+ (s|min) left$/);
+    source.add(moreAttached(1000));
+    await hooked.waitFor({ state: 'hidden' });
   });
 
   test('Pause, Resume, Stop and Save reach the host, and the status says so', async () => {

@@ -321,6 +321,26 @@ export function shed(count: number): Uint8Array {
   });
 }
 
+/** `count` functions more to hook, of which nothing is said yet. */
+export function moreHooks(count: number): Uint8Array {
+  return frame(frameType.hooks, (w) => {
+    for (let at = 1; at <= count; at++)
+      w.message(1, (hook) =>
+        hook
+          .uint(1, hookCount + at)
+          .string(3, `function_${at}`)
+          .uint(7, 1),
+      );
+  });
+}
+
+/** The first `count` of {@link moreHooks} are attached. */
+export function moreAttached(count: number): Uint8Array {
+  return frame(frameType.status, (w) => {
+    for (let at = 1; at <= count; at++) w.message(1, (hook) => hook.uint(1, hookCount + at));
+  });
+}
+
 /** BPF run time up to a time. */
 export function counters(ns: number, runNs: number): Uint8Array {
   return frame(frameType.counters, (w) => w.fixed64(1, mono + BigInt(ns)).uint(8, runNs));

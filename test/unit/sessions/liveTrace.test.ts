@@ -137,6 +137,7 @@ test('hooks that were shed are counted and the first ones named; those that came
   const named = Array.from({ length: 8 }, (_, i): [number, number, string] => [i + 1, 0, `hook_${i}`]);
   helper.push(hooks(...named.map(([id, , name]) => ({ id, name }))), status(...named, [0, 1, 'gone_function']));
   await expect.poll(() => summarize(trace).hooksAttached).toBe(8);
+  expect(summarize(trace).hooksWaiting).toBe(0);
   helper.push(status(...named.slice(1).map(([id, , name]): [number, number, string] => [id, 3, name])));
   await expect.poll(() => summarize(trace).hooksShed).toBe(7);
   expect(summarize(trace)).toMatchObject({
@@ -146,4 +147,14 @@ test('hooks that were shed are counted and the first ones named; those that came
   });
   helper.push(status([2, 0, 'hook_1']));
   await expect.poll(() => summarize(trace).hooksShed).toBe(6);
+});
+
+test('hooks of which nothing was said yet are those that wait, as long as the trace runs', async () => {
+  helper.push(hooks({ id: 1, name: 'ip_rcv' }, { id: 2, name: 'ip_output' }, { id: 3, name: 'tcp_v4_rcv' }));
+  helper.push(status([1, 0, 'ip_rcv'], [2, 1, 'ip_output'], [0, 1, 'never in the table']));
+  await expect.poll(() => summarize(trace).hooksAttached).toBe(1);
+  expect(summarize(trace).hooksWaiting).toBe(1);
+  helper.push(end(0, 0, 0));
+  await expect.poll(() => trace.status).toBe('ended');
+  expect(summarize(trace).hooksWaiting).toBe(0);
 });
