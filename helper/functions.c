@@ -2,6 +2,7 @@
 /* Which kernel functions are hooked: see functions.h. */
 #include "functions.h"
 #include "btf.h"
+#include "glob.h"
 #include "log.h"
 #include "options.h"
 #include "policy.h"
@@ -126,7 +127,32 @@ static void doubt(struct wanted_list *list, struct function *function)
 		function->prototype = "";
 }
 
-static int find_addresses(struct wanted_list *list, const struct kallsyms *kallsyms)
+/*
+ * A function that the person names may be there as the compiler's variant alone, with arguments
+ * that no declaration fits: pahole leaves it out of the kernel's BTF (its option optimized_func).
+ */
+static int note_undescribed(struct wanted_list *list, const struct btf *vmlinux, const char *name,
+			    size_t length)
+{
+	const struct globs *asked = &list->options->functions;
+	char base[128];
+
+	if (!asked->count || length >= sizeof(base))
+		return 0;
+	memcpy(base, name, length);
+	base[length] = 0;
+	if (!glob_any(asked->items, asked->count, base) || btf_has_function(vmlinux, base))
+		return 0;
+	name = functions_keep(list->functions, name);
+	if (!name)
+		return -ENOMEM;
+	return functions_skip(list->functions, name, "",
+			      "a variant that the compiler made, which BTF doesn't describe: what "
+			      "it takes isn't known");
+}
+
+static int find_addresses(struct wanted_list *list, const struct kallsyms *kallsyms,
+			  const struct btf *vmlinux)
 {
 	struct functions *functions = list->functions;
 	int err = 0;
@@ -134,12 +160,15 @@ static int find_addresses(struct wanted_list *list, const struct kallsyms *kalls
 	for (size_t i = 0; i < kallsyms->count && !err; i++) {
 		const struct symbol *symbol = &kallsyms->symbols[i];
 		const char *name = symbol_name(kallsyms, symbol);
+		const char *module = symbol_module(kallsyms, symbol);
 		size_t length = strcspn(name, ".");
-		struct wanted *wanted;
+		struct wanted *wanted = wanted_find(list, name, length, module);
 
-		wanted = wanted_find(list, name, length, symbol_module(kallsyms, symbol));
-		if (!wanted)
+		if (!wanted) {
+			if (name[length] && !*module)
+				err = note_undescribed(list, vmlinux, name, length);
 			continue;
+		}
 		if (symbol->address >= kallsyms->init_begin &&
 		    symbol->address < kallsyms->init_end) {
 			wanted->initial = true;
@@ -272,10 +301,10 @@ int functions_choose(struct functions *functions, const struct options *options,
 	functions->program_iterator = btf_has_function(vmlinux, "bpf_iter_bpf_prog");
 	functions->plain_loads = btf_has_function(vmlinux, "bpf_rdonly_cast");
 	err = wanted_read(list, vmlinux);
+	if (!err)
+		err = find_addresses(list, kallsyms, vmlinux);
 	vmlinux_keep(vmlinux);
 	vmlinux = NULL;
-	if (!err)
-		err = find_addresses(list, kallsyms);
 	if (!err)
 		err = drop_aliases(functions);
 	if (!err)

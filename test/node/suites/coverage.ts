@@ -67,6 +67,18 @@ function skbFunctions(own: readonly BtfType[], base: readonly BtfType[] = []): R
   );
 }
 
+/** Names of all functions that the kernel's own BTF describes. */
+async function described(node: TestNode): Promise<ReadonlySet<string>> {
+  const folder = await fs.mkdtemp(join(tmpdir(), 'packet-trail-btf-'));
+  try {
+    const file = join(folder, 'vmlinux');
+    await fs.writeFile(file, await outputOf(node, 'cat /sys/kernel/btf/vmlinux'));
+    return new Set((await btfTypes(file)).filter(({ kind }) => kind === 'FUNC').map(({ name }) => name));
+  } finally {
+    await fs.rm(folder, { recursive: true });
+  }
+}
+
 async function candidates(node: TestNode): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   const folder = await fs.mkdtemp(join(tmpdir(), 'packet-trail-btf-'));
   try {
@@ -187,6 +199,27 @@ export const coverage: Suite = (kernel, booted, whole) => {
         expect(new Set(twins.map(({ address }) => address)).size).toBe(2);
         expect(twins.map(({ prototype }) => prototype)).toEqual(['', '']);
         expect(hooked.find((one) => one.function === 'ip_rcv')?.prototype).toMatch(/^int ip_rcv\(struct sk_buff \*/);
+      });
+
+    if (whole)
+      test('one that is there as the compiler’s variant alone is listed as that when it is asked for', async () => {
+        const list = async (name: string): Promise<readonly Listed[]> => {
+          const { code, stdout, stderr } = await booted().exec(`${helperPath} --list-hooks --json --function ${name}`);
+          expect(code, stderr).toBe(0);
+          return (JSON.parse(stdout) as readonly Listed[]).filter((one) => one.function.split('.')[0] === name);
+        };
+        const [symbols, known] = [await symbolsOf(booted()), await described(booted())];
+        const names = new Set(symbols.map(({ name }) => name));
+        const variants = symbols.filter(
+          ({ name, module }) => module === '' && /^\w+\.(isra|constprop)\.\d+$/.test(name),
+        );
+        const alone = variants.filter(({ name }) => !names.has(name.split('.')[0] ?? ''));
+        const unknown = alone.find(({ name }) => !known.has(name.split('.')[0] ?? ''));
+        if (!unknown) throw new Error('the kernel has no variant that its BTF lacks');
+        const base = unknown.name.split('.')[0] ?? '';
+        const listed = await list(base);
+        expect(listed.map((one) => one.function)).toContain(unknown.name);
+        for (const { skipped } of listed) expect(skipped).toMatch(/^a variant that the compiler made, which BTF/);
       });
 
     test('every function hook of a trace is attached, or says why not, and with all of them the helper holds at most 16 MB', async () => {
