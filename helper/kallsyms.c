@@ -221,6 +221,7 @@ static void keep_wanted(struct kallsyms *kallsyms, const char *name, size_t leng
 		uint64_t *address;
 	} wanted[] = {
 		{"_stext", &kallsyms->text_base},
+		{"_etext", &kallsyms->text_end},
 		{"_sinittext", &kallsyms->init_begin},
 		{"_einittext", &kallsyms->init_end},
 		{"bpf_redirect_info", &kallsyms->redirect_info},

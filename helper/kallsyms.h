@@ -25,7 +25,8 @@ struct kallsyms {
 	size_t text_capacity;
 	char **modules;
 	size_t module_count;
-	uint64_t text_base;  /* _stext */
+	uint64_t text_base; /* _stext … _etext: the kernel proper */
+	uint64_t text_end;
 	uint64_t init_begin; /* _sinittext … _einittext: gone after boot */
 	uint64_t init_end;
 	/* Variables; 0 = not listed. The first three are relative to each CPU's own. */

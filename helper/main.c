@@ -48,6 +48,8 @@ static int run_steps(struct trace *trace)
 	if (trace_read_symbols(trace))
 		return EXIT_CANT;
 	trace->names.kallsyms = &trace->kallsyms;
+	trace->names.renew = trace_renew_symbols;
+	trace->names.context = trace;
 	trace->sink->hello(trace->sink, options, &trace->kallsyms);
 	trace_tell_progress(trace, "functions", 0, 0);
 	if (trace_choose(trace))
@@ -60,6 +62,7 @@ static int run_steps(struct trace *trace)
 	    capture_open(&trace->capture, trace->skeleton, trace->sink, &trace->names,
 			 trace->load.settings.cpus, options->limit))
 		return EXIT_CANT;
+	trace_know_own_programs(trace);
 	if (trace_open_budget(trace))
 		return EXIT_CANT;
 	trace_tell_hooks(trace);

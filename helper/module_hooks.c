@@ -10,7 +10,6 @@
 static void hook_module(struct trace *trace, const char *name)
 {
 	struct functions *later = realloc(trace->later, (trace->later_count + 1) * sizeof(*later));
-	struct kallsyms symbols;
 	struct hook **hooks;
 	size_t count;
 	int err;
@@ -18,10 +17,8 @@ static void hook_module(struct trace *trace, const char *name)
 	if (!later)
 		return;
 	trace->later = later;
-	if (kallsyms_open(&symbols, "/proc/kallsyms"))
+	if (trace_read_symbols(trace))
 		return;
-	kallsyms_close(&trace->kallsyms);
-	trace->kallsyms = symbols;
 	later += trace->later_count;
 	err = functions_choose(later, &trace->options, name, &trace->kallsyms, &trace->reasons);
 	vmlinux_drop();

@@ -15,6 +15,7 @@ static void learn_address(struct names *names, struct sink *sink, uint64_t addre
 	if (!address || *known == address)
 		return;
 	*known = address;
+	names->renew(address, names->context);
 	symbol = kallsyms_find(names->kallsyms, address);
 	if (!symbol || symbol->sent)
 		return;

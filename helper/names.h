@@ -25,6 +25,9 @@ struct names {
 	uint64_t addresses[NAMED_ADDRESSES];
 	uint32_t netns[NAMED_NETNS];
 	struct kallsyms *kallsyms;
+	/* Called before a name is looked up: symbols may have to be read again. */
+	void (*renew)(uint64_t address, void *context);
+	void *context;
 };
 
 /* Tells the sink the names that this event needs and it doesn't know yet. */

@@ -12,22 +12,6 @@
 #include <string.h>
 #include <sys/resource.h>
 
-int trace_read_symbols(struct trace *trace)
-{
-	int err = kallsyms_open(&trace->kallsyms, "/proc/kallsyms");
-
-	if (!err)
-		return 0;
-	if (err == -EPERM)
-		complain("kernel addresses are hidden: /proc/kallsyms: run as root, or set "
-			 "kernel.kptr_restrict to 1 or less");
-	else
-		complain("can't read the kernel's symbols: /proc/kallsyms (%s): use a kernel with "
-			 "CONFIG_KALLSYMS",
-			 strerror(-err));
-	return -1;
-}
-
 int trace_choose(struct trace *trace)
 {
 	if (functions_choose(&trace->functions, &trace->options, NULL, &trace->kallsyms,

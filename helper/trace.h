@@ -20,6 +20,11 @@
 struct trace {
 	struct options options;
 	struct kallsyms kallsyms;
+	struct {
+		uint64_t modules; /* those that kallsyms has, as a number */
+		uint32_t program; /* the newest BPF program that it has */
+		uint64_t looked_ms;
+	} symbols;
 	struct functions functions;
 	struct modules modules;
 	struct functions *later; /* of modules that were loaded meanwhile */
@@ -53,8 +58,6 @@ void trace_listen(struct trace *trace, int timeout_ms);
 /* Namespaces and interfaces that the person named, and the other settings of the kernel side. */
 int trace_resolve(struct trace *trace);
 
-int trace_read_symbols(struct trace *trace);
-
 /* Which functions are hooked. */
 int trace_choose(struct trace *trace);
 
@@ -86,6 +89,17 @@ void trace_run(struct trace *trace);
 
 /* Reads the rest, tells the end, and then takes all hooks away. */
 void trace_finish(struct trace *trace);
+
+/* ---- symbols.c ---- */
+
+/* Reads all symbols, again if they were read before. 0, or -1 after it said why. */
+int trace_read_symbols(struct trace *trace);
+
+/* BPF programs that were loaded up to now are ours: no address that has no name yet is theirs. */
+void trace_know_own_programs(struct trace *trace);
+
+/* Reads them again when the address may be of what was loaded since. `context` is the trace. */
+void trace_renew_symbols(uint64_t address, void *context);
 
 /* ---- module_hooks.c ---- */
 

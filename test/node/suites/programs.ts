@@ -363,6 +363,19 @@ export const programs: Suite = (kernel, booted, whole) => {
     expect(hopsOf(store, 'link1', 'entry')).toHaveLength(0);
   });
 
+  if (whole)
+    test('a stack through a program that was loaded meanwhile names it', async () => {
+      const running = await trace(node, ['--function', 'bpf_skb_*', '--stack', 'icmp']);
+      await loader('server', 'load chain tc link0 eth-server ingress 1 hold');
+      await ping(1);
+      await running.stop();
+      const call = trails(running.store)
+        .flat()
+        .find((row) => row.function === 'bpf_skb_pull_data');
+      if (!call) throw new Error('the program called no helper');
+      expect(running.store.detail(call.event).stack.join(' ')).toMatch(/\bbpf_prog_[0-9a-f]{16}_link0\b/);
+    });
+
   test('programs that can’t be hooked are reported, each with its reason, and the trace starts', async () => {
     const stripped = await loader('server', 'load stripped tc stripped eth-server ingress 1');
     const lines = await loader('client', 'load lines tc lines_only eth-client ingress 1');

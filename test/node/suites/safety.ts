@@ -97,6 +97,22 @@ export const safety: Suite = (kernel, booted, whole) => {
     60_000,
   );
 
+  if (whole)
+    test('a drop in a module that was loaded meanwhile is told at its place in that module', async () => {
+      await node.exec('rmmod wireguard 2>/dev/null; true');
+      // Without hooks in modules nothing else looks for them.
+      const running = await trace(node, [...few, '--no-modules', 'icmp and dst 10.78.0.2']);
+      // A device without peers has no key for anybody.
+      const device = `ip link add wg7 type wireguard && ip address add 10.78.0.1/24 dev wg7 && ip link set wg7 up`;
+      const { code, stderr } = await node.exec(`${device} && { ping -q -c 2 -i 0.2 -W 1 10.78.0.2; true; }`);
+      expect(code, stderr).toBe(0);
+      await balance(running);
+      const drops = trails(running.store).flatMap((rows) => rows.flatMap(({ drop }) => (drop ? [drop.where] : [])));
+      expect(drops).toHaveLength(2);
+      for (const where of drops) expect(where).toMatch(/^wg_xmit\+0x[0-9a-f]+ \[wireguard\]$/);
+      await node.exec('ip link delete wg7; rmmod wireguard');
+    }, 60_000);
+
   // Nothing tells on 5.10 which functions of a module take an skb.
   if (whole && kernel !== '5.10')
     test('a module that is loaded is hooked soon after its first packet, and may be unloaded', async () => {
