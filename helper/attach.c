@@ -58,7 +58,8 @@ static void attach_hooks(struct attachment *attachment, struct hook **hooks, siz
 	if (attachment->backend == BACKEND_TRACEPOINTS)
 		for (size_t i = 0; i < count; i++)
 			hook_settle(hooks[i], ENODEV);
-	atomic_store(&attachment->tried, done + count);
+	if (done != UNCOUNTED)
+		atomic_store(&attachment->tried, done + count);
 }
 
 void attachment_attach(struct attachment *attachment, size_t begin, size_t end,
@@ -80,22 +81,77 @@ void attachment_attach(struct attachment *attachment, size_t begin, size_t end,
 	free(hooks);
 }
 
-size_t attachment_attach_later(struct attachment *attachment, const struct functions *functions,
-			       struct hook ***added)
+static bool all_tried(const struct attachment *attachment)
 {
-	struct hook **hooks = malloc((functions->count + 1) * sizeof(struct hook *));
-	size_t count = 0, tried = atomic_load(&attachment->tried);
+	return atomic_load(&attachment->tried) == attachment->hooks.functions;
+}
 
-	*added = hooks;
-	for (size_t i = 0; hooks && i < functions->count; i++) {
-		hooks[count] = hooks_add(&attachment->hooks);
-		if (!hooks[count])
-			break;
-		attachment_describe(hooks[count++], &functions->items[i], attachment->backend);
+static struct later_hooks *take_later(struct attachment *attachment)
+{
+	struct later_hooks *later;
+
+	pthread_mutex_lock(&attachment->later_lock);
+	later = attachment->later;
+	if (later)
+		attachment->later = later->next;
+	pthread_mutex_unlock(&attachment->later_lock);
+	return later;
+}
+
+void attachment_serve_later(struct attachment *attachment)
+{
+	struct later_hooks *later;
+
+	if (attachment->in_later || !atomic_load(&attachment->later_waiting))
+		return;
+	attachment->in_later = true;
+	while ((later = take_later(attachment))) {
+		attach_hooks(attachment, later->hooks, later->count, NULL, UNCOUNTED);
+		atomic_store(&later->tried, true);
+		atomic_fetch_sub(&attachment->later_waiting, 1);
 	}
-	attach_hooks(attachment, hooks, count, NULL, 0);
-	atomic_store(&attachment->tried, tried);
-	return count;
+	attachment->in_later = false;
+}
+
+struct later_hooks *attachment_attach_later(struct attachment *attachment,
+					    const struct functions *functions)
+{
+	struct later_hooks *later = calloc(1, sizeof(*later)), **end;
+
+	if (!later)
+		return NULL;
+	later->hooks = malloc((functions->count + 1) * sizeof(struct hook *));
+	for (size_t i = 0; later->hooks && i < functions->count; i++) {
+		struct hook *hook = hooks_add(&attachment->hooks);
+
+		if (!hook)
+			break;
+		attachment_describe(hook, &functions->items[i], attachment->backend);
+		later->hooks[later->count++] = hook;
+	}
+	pthread_mutex_lock(&attachment->later_lock);
+	for (end = &attachment->later; *end;)
+		end = &(*end)->next;
+	*end = later;
+	atomic_fetch_add(&attachment->later_waiting, 1);
+	pthread_mutex_unlock(&attachment->later_lock);
+	attachment_tried_later(attachment, later);
+	return later;
+}
+
+bool attachment_tried_later(struct attachment *attachment, struct later_hooks *later)
+{
+	if (!atomic_load(&later->tried) && all_tried(attachment)) {
+		attachment_await(attachment);
+		attachment_serve_later(attachment);
+	}
+	return atomic_load(&later->tried);
+}
+
+void later_hooks_free(struct later_hooks *later)
+{
+	free(later->hooks);
+	free(later);
 }
 
 struct probe_counts attachment_count(const struct attachment *attachment)
@@ -116,7 +172,7 @@ struct probe_counts attachment_count(const struct attachment *attachment)
 
 bool attachment_settled(const struct attachment *attachment)
 {
-	return atomic_load(&attachment->tried) == attachment->hooks.functions;
+	return all_tried(attachment) && !atomic_load(&attachment->later_waiting);
 }
 
 void attachment_await(struct attachment *attachment)
@@ -131,6 +187,7 @@ static void *attach_thread(void *context)
 	struct attachment *attachment = context;
 	attachment_attach(attachment, atomic_load(&attachment->tried), attachment->hooks.functions,
 			  NULL);
+	attachment_serve_later(attachment);
 	return NULL;
 }
 

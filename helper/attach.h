@@ -22,6 +22,14 @@ struct packet_trail_bpf;
 
 #define PLACED 3
 
+/* Hooks of a module that was loaded meanwhile, on their way. */
+struct later_hooks {
+	struct hook **hooks;
+	size_t count;
+	atomic_bool tried;
+	struct later_hooks *next; /* for the attachment's own list */
+};
+
 struct attachment {
 	struct hooks hooks;
 	enum backend backend;
@@ -39,7 +47,11 @@ struct attachment {
 	pthread_t thread;	      /* attaches the rest, and closes it */
 	bool threaded;
 	atomic_bool stop;
-	atomic_size_t tried;			/* function hooks that were tried */
+	pthread_mutex_t later_lock;
+	struct later_hooks *later;   /* for the thread, between two hooks; under later_lock */
+	atomic_size_t later_waiting; /* of these, those that are not tried yet */
+	bool in_later;		     /* whoever attaches is at them */
+	atomic_size_t tried;	     /* function hooks that were tried */
 	atomic_uint_least64_t missed_meanwhile; /* by probes, until all hooks were tried */
 	struct probes probes; /* of the kprobe backend; without them it takes a perf event a hook */
 	struct guard guard;
@@ -76,12 +88,17 @@ void attachment_attach_rest(struct attachment *attachment, size_t begin);
 void attachment_stop(struct attachment *attachment);
 
 /*
- * Adds hooks for functions of a module that was loaded meanwhile, and attaches them; the functions
- * must live as long as the table. How many, and an array of them that is the caller's. Not while
- * the rest is being attached.
+ * Adds hooks for functions of a module that was loaded meanwhile, and attaches them, or has it done
+ * by the thread while that attaches the rest; the functions must live as long as the table. NULL
+ * without memory; else for later_hooks_free(), once they are tried.
  */
-size_t attachment_attach_later(struct attachment *attachment, const struct functions *functions,
-			       struct hook ***added);
+struct later_hooks *attachment_attach_later(struct attachment *attachment,
+					    const struct functions *functions);
+
+/* Were these tried? When the thread is over meanwhile, they are now. */
+bool attachment_tried_later(struct attachment *attachment, struct later_hooks *later);
+
+void later_hooks_free(struct later_hooks *later);
 
 /* Opens what the backend needs, and has it cleaned up if this process is killed. Before any thread.
  */
@@ -91,7 +108,7 @@ void attachment_begin(struct attachment *attachment, const struct packet_trail_b
  * tracefs, all others. */
 struct probe_counts attachment_count(const struct attachment *attachment);
 
-/* Were all function hooks tried? */
+/* Were all function hooks tried, and those that came later? */
 bool attachment_settled(const struct attachment *attachment);
 
 /*
@@ -127,6 +144,10 @@ int attachment_program_of(const struct attachment *attachment, const struct hook
 
 /* Reports how far it is; true = it is to stop. */
 bool attachment_report(struct attachment *attachment, const struct reporter *reporter, size_t done);
+
+/* Attaches hooks that came later, if there are any. Called now and then by who attaches the rest.
+ */
+void attachment_serve_later(struct attachment *attachment);
 
 /* Waits for the thread, if there is one: links are one thread's at a time. */
 void attachment_await(struct attachment *attachment);

@@ -56,6 +56,7 @@ static void attach_together(struct attachment *attachment, struct hook **hooks, 
 	for (size_t i = 0; i < count && event >= 0; i++) {
 		if (atomic_load(&attachment->stop))
 			return;
+		attachment_serve_later(attachment);
 		err = put_somewhere(attachment, hooks[i], put_defined, event);
 		if (err)
 			hook_settle(hooks[i], -err);
@@ -137,6 +138,7 @@ void attach_kprobes(struct attachment *attachment, struct hook **hooks, size_t c
 	size_t some;
 
 	for (size_t i = 0; i < count && !atomic_load(&attachment->stop); i += some) {
+		attachment_serve_later(attachment);
 		if (attachment->probes.folder < 0) {
 			some = 1;
 			hook_settle(hooks[i], -put_somewhere(attachment, hooks[i], put_alone, 0));
@@ -148,7 +150,8 @@ void attach_kprobes(struct attachment *attachment, struct hook **hooks, size_t c
 		}
 		if (atomic_load(&attachment->stop))
 			return;
-		atomic_store(&attachment->tried, done + i + some);
+		if (done != UNCOUNTED)
+			atomic_store(&attachment->tried, done + i + some);
 		if (some == 1 && i % 16 == 15)
 			attachment_report(attachment, reporter, done + i + 1);
 	}

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct attachment;
 struct hook;
@@ -13,7 +14,10 @@ struct reporter;
 /* Has this kernel kprobes, one way or the other? */
 bool kprobes_work(void);
 
-/* Attaches hooks, of which `done` were tried before; ends early when the attachment is to stop. */
+#define UNCOUNTED SIZE_MAX /* these hooks are not among those that are counted as tried */
+
+/* Attaches hooks, before which `done` were tried, or UNCOUNTED; ends early when the attachment is
+ * to stop. */
 void attach_kprobes(struct attachment *attachment, struct hook **hooks, size_t count,
 		    const struct reporter *reporter, size_t done);
 

@@ -79,6 +79,7 @@ int attachment_plan(struct attachment *attachment, const struct functions *funct
 	memset(attachment, 0, sizeof(*attachment));
 	attachment->backend = load->backend;
 	attachment->probes.folder = -1;
+	pthread_mutex_init(&attachment->later_lock, NULL);
 	load->places = load->backend == BACKEND_KPROBE ? functions->count + LATER_PLACES : 1;
 	hooks->items = calloc(functions->count + OTHERS, sizeof(*hooks->items));
 	attachment->link_room = functions->count + OTHERS;

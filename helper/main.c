@@ -102,9 +102,7 @@ static void clean_up(struct trace *trace)
 	vmlinux_drop();
 	reasons_free(&trace->reasons);
 	functions_free(&trace->functions);
-	for (size_t i = 0; i < trace->later_count; i++)
-		functions_free(&trace->later[i]);
-	free(trace->later);
+	trace_forget_modules(trace);
 	modules_close(&trace->modules);
 	text_close();
 	kallsyms_close(&trace->kallsyms);

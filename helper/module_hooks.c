@@ -9,32 +9,45 @@
 
 static void hook_module(struct trace *trace, const char *name)
 {
-	struct functions *later = realloc(trace->later, (trace->later_count + 1) * sizeof(*later));
-	struct hook **hooks;
-	size_t count;
+	struct later_module *module =
+		realloc(trace->later, (trace->later_count + 1) * sizeof(*module));
 	int err;
 
-	if (!later)
+	if (!module)
 		return;
-	trace->later = later;
+	trace->later = module;
 	if (trace_read_symbols(trace))
 		return;
-	later += trace->later_count;
-	err = functions_choose(later, &trace->options, name, &trace->kallsyms, &trace->reasons);
+	module += trace->later_count;
+	*module = (struct later_module){0};
+	err = functions_choose(&module->functions, &trace->options, name, &trace->kallsyms,
+			       &trace->reasons);
 	vmlinux_drop();
 	if (err) {
-		functions_free(later);
+		functions_free(&module->functions);
 		return;
 	}
 	trace->later_count++;
-	count = attachment_attach_later(&trace->attachment, later, &hooks);
-	for (size_t i = 0; i < count; i++) {
-		trace->sink->hooks(trace->sink, hooks[i], 1);
-		trace_tell_state(trace, hooks[i]);
+	module->hooks = attachment_attach_later(&trace->attachment, &module->functions);
+	for (size_t i = 0; module->hooks && i < module->hooks->count; i++)
+		trace->sink->hooks(trace->sink, module->hooks->hooks[i], 1);
+	trace_tell_skipped(trace, &module->functions);
+	say("module %s: %zu functions: to be hooked", name, module->functions.count);
+}
+
+/* Tells what became of hooks in modules that were loaded, once they were tried. */
+static void tell_later(struct trace *trace)
+{
+	for (size_t i = 0; i < trace->later_count; i++) {
+		struct later_hooks *hooks = trace->later[i].hooks;
+
+		if (!hooks || !attachment_tried_later(&trace->attachment, hooks))
+			continue;
+		for (size_t j = 0; j < hooks->count; j++)
+			trace_tell_state(trace, hooks->hooks[j]);
+		later_hooks_free(hooks);
+		trace->later[i].hooks = NULL;
 	}
-	free(hooks);
-	trace_tell_skipped(trace, later);
-	say("module %s: %zu functions: hooked", name, count);
 }
 
 static void unhook_module(struct trace *trace, const char *name)
@@ -63,8 +76,18 @@ static void module_changed(const char *name, bool loaded, void *context)
 
 void trace_look_at_modules(struct trace *trace, uint64_t now)
 {
-	if (trace->options.no_modules || trace->options.programs_only ||
-	    !attachment_settled(&trace->attachment))
+	if (trace->options.no_modules || trace->options.programs_only)
 		return;
 	modules_step(&trace->modules, now, module_changed, trace);
+	tell_later(trace);
+}
+
+void trace_forget_modules(struct trace *trace)
+{
+	for (size_t i = 0; i < trace->later_count; i++) {
+		functions_free(&trace->later[i].functions);
+		if (trace->later[i].hooks)
+			later_hooks_free(trace->later[i].hooks);
+	}
+	free(trace->later);
 }

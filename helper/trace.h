@@ -17,6 +17,12 @@
 #include "reasons.h"
 #include "sink.h"
 
+/* A module that was loaded while the trace ran. */
+struct later_module {
+	struct functions functions;
+	struct later_hooks *hooks; /* until it is told what became of them; NULL then */
+};
+
 struct trace {
 	struct options options;
 	struct kallsyms kallsyms;
@@ -27,7 +33,7 @@ struct trace {
 	} symbols;
 	struct functions functions;
 	struct modules modules;
-	struct functions *later; /* of modules that were loaded meanwhile */
+	struct later_module *later; /* that were loaded meanwhile */
 	size_t later_count;
 	struct reasons reasons;
 	struct load load;
@@ -105,5 +111,8 @@ void trace_renew_symbols(uint64_t address, void *context);
 
 /* Hooks the functions of modules that were loaded, and tells which hooks are gone with theirs. */
 void trace_look_at_modules(struct trace *trace, uint64_t now);
+
+/* Once nothing is being attached any more. */
+void trace_forget_modules(struct trace *trace);
 
 #endif

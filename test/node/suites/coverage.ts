@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { output, run } from '../command.ts';
-import { helperPath, helpersRunning, trace } from '../tracing.ts';
+import { helperPath, helpersRunning, trace, type NodeTrace } from '../tracing.ts';
 import type { TestNode } from '../vm.ts';
 import type { Suite } from './suite.ts';
 
@@ -246,19 +246,32 @@ export const coverage: Suite = (kernel, booted, whole) => {
       await booted().exec('rmmod dummy');
       return trace(booted(), ['--function', 'ip_rcv', '--function', 'dummy_*', ...args]);
     };
+    const untilHooked = (running: NodeTrace) => {
+      const hooked = () =>
+        running.statuses.some(({ module, state, function: name }) => {
+          return module === 'dummy' && name === 'dummy_xmit' && state === 'attached';
+        });
+      return expect.poll(hooked, { timeout: 60_000, interval: 50 }).toBe(true);
+    };
     const load = () => booted().exec('modprobe dummy && cat /proc/uptime');
 
     test('a module that is loaded during the trace is hooked', async () => {
       const running = await begin('icmp');
       expect([...running.store.hooks.all()].map((hook) => hook.module)).not.toContain('dummy');
       await load();
-      const hooked = () =>
-        running.statuses.some(({ module, state, function: name }) => {
-          return module === 'dummy' && name === 'dummy_xmit' && state === 'attached';
-        });
-      await expect.poll(hooked, { timeout: 60_000, interval: 50 }).toBe(true);
+      await untilHooked(running);
       await running.stop();
     });
+
+    if (whole)
+      test('one that is loaded while functions are still being hooked one by one doesn’t wait for the last of them', async () => {
+        await booted().exec('rmmod dummy');
+        const running = await trace(booted(), ['--backend', 'kprobe', 'icmp'], { first: true });
+        await load();
+        await untilHooked(running);
+        expect(running.store.hooks.waiting).toBeGreaterThan(0);
+        await running.stop();
+      });
 
     if (whole)
       test('--no-modules leaves it alone', async () => {
