@@ -189,15 +189,19 @@ export const coverage: Suite = (kernel, booted, whole) => {
         expect(hooked.size).toBeGreaterThan(callable.length * 0.9);
       }, 240_000);
 
-    if (whole)
+    // 7.2's BTF describes no name that several functions have.
+    if (whole && kernel !== '7.2')
       test('each of several of one name is hooked, and none shows a prototype that may be the others’', async () => {
         const { code, stdout, stderr } = await booted().exec(`${helperPath} --list-hooks --json --no-programs`);
         expect(code, stderr).toBe(0);
         const hooked = (JSON.parse(stdout) as readonly Listed[]).filter(({ skipped }) => skipped === null);
-        // Of IGMP and of MLD: net/ipv4/igmp.c, net/ipv6/mcast.c.
-        const twins = hooked.filter((one) => one.function === 'add_grec');
-        expect(new Set(twins.map(({ address }) => address)).size).toBe(2);
-        expect(twins.map(({ prototype }) => prototype)).toEqual(['', '']);
+        const places = new Map<string, Listed[]>();
+        for (const one of hooked) places.set(one.function, [...(places.get(one.function) ?? []), one]);
+        // add_grec of IGMP and of MLD for one: net/ipv4/igmp.c, net/ipv6/mcast.c. A variant's name is the compiler's.
+        const twins = [...places].flatMap(([name, all]) => (all.length > 1 && !name.includes('.') ? all : []));
+        expect(twins.length).toBeGreaterThan(3);
+        expect(new Set(twins.map(({ address }) => address)).size).toBe(twins.length);
+        expect(twins.filter(({ module }) => module === '').filter(({ prototype }) => prototype !== '')).toEqual([]);
         expect(hooked.find((one) => one.function === 'ip_rcv')?.prototype).toMatch(/^int ip_rcv\(struct sk_buff \*/);
       });
 
