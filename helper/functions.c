@@ -112,43 +112,79 @@ static int add_variant(struct wanted_list *list, struct wanted *wanted, const st
 	return 0;
 }
 
+/* How many hooked functions bear this very name: the compiler may give two statics' variants one.
+ */
+static size_t namesakes(const struct functions *functions, const struct function *function)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < functions->count; i++)
+		count += strcmp(functions->items[i].name, function->name) == 0 &&
+			 strcmp(functions->items[i].module, function->module) == 0;
+	return count;
+}
+
 /* Which of several functions of one name a declaration is of isn't known: it is shown for none, and
  * their skb may be elsewhere than it says. */
 static void doubt(struct wanted_list *list, struct function *function)
 {
-	const struct wanted *wanted =
-		wanted_find(list, function->name, strlen(function->name), function->module);
+	size_t length = strcspn(function->name, ".");
+	const struct wanted *wanted = wanted_find(list, function->name, length, function->module);
 
 	if (!wanted)
 		return;
 	if (wanted->unclear || wanted->found > 1)
 		function->doubtful = true;
-	if (wanted->several || wanted->found > 1)
+	if (wanted->several || wanted->found > 1 ||
+	    (function->name[length] && wanted->variants > 1 &&
+	     namesakes(list->functions, function) > 1))
 		function->prototype = "";
 }
 
+static bool is_named(const struct globs *asked, const char *name)
+{
+	for (size_t i = 0; i < asked->count; i++)
+		if (strcmp(asked->items[i], name) == 0)
+			return true;
+	return false;
+}
+
+static bool is_skipped(const struct functions *functions, const char *name, const char *module)
+{
+	for (size_t i = 0; i < functions->skipped_count; i++)
+		if (strcmp(functions->skipped[i].name, name) == 0 &&
+		    strcmp(functions->skipped[i].module, module) == 0)
+			return true;
+	return false;
+}
+
 /*
- * A function that the person names may be there as the compiler's variant alone, with arguments
- * that no declaration fits: pahole leaves it out of the kernel's BTF (its option optimized_func).
+ * What the person names may be in the kernel's text and not in its BTF: pahole leaves out a variant
+ * that the compiler made, when no declaration fits its arguments (its option optimized_func), and
+ * functions of one name that it can't tell apart. A variant is told for a pattern, too; the rest of
+ * what matches one is mostly functions that take no packet.
  */
 static int note_undescribed(struct wanted_list *list, const struct btf *vmlinux, const char *name,
 			    size_t length)
 {
 	const struct globs *asked = &list->options->functions;
+	bool variant = name[length];
 	char base[128];
 
 	if (!asked->count || length >= sizeof(base))
 		return 0;
 	memcpy(base, name, length);
 	base[length] = 0;
-	if (!glob_any(asked->items, asked->count, base) || btf_has_function(vmlinux, base))
+	if (!(variant ? glob_any(asked->items, asked->count, base) : is_named(asked, base)) ||
+	    btf_has_function(vmlinux, base) || is_skipped(list->functions, name, ""))
 		return 0;
 	name = functions_keep(list->functions, name);
 	if (!name)
 		return -ENOMEM;
 	return functions_skip(list->functions, name, "",
-			      "a variant that the compiler made, which BTF doesn't describe: what "
-			      "it takes isn't known");
+			      variant ? "a variant that the compiler made, which BTF doesn't "
+					"describe: what it takes isn't known"
+				      : "BTF doesn't describe it: what it takes isn't known");
 }
 
 static int find_addresses(struct wanted_list *list, const struct kallsyms *kallsyms,
@@ -165,7 +201,7 @@ static int find_addresses(struct wanted_list *list, const struct kallsyms *kalls
 		struct wanted *wanted = wanted_find(list, name, length, module);
 
 		if (!wanted) {
-			if (name[length] && !*module)
+			if (!*module)
 				err = note_undescribed(list, vmlinux, name, length);
 			continue;
 		}

@@ -12,6 +12,23 @@
 #include <string.h>
 #include <sys/resource.h>
 
+/* Why the trace would have no hook, in the words of the hook list where it has some. */
+static int complain_no_function(const struct functions *functions, const struct globs *asked)
+{
+	const char *what = asked->count ? asked->items[0] : "--exclude leaves none";
+	const struct skipped *skipped = functions->skipped;
+	size_t i = 0;
+
+	while (i < functions->skipped_count && strcmp(skipped[i].name, what) != 0)
+		i++;
+	if (i < functions->skipped_count)
+		complain("no function to hook: %s: %s: --list-hooks shows what there is", what,
+			 skipped[i].reason);
+	else
+		complain("no function to hook: %s: --list-hooks shows what there is", what);
+	return -1;
+}
+
 int trace_choose(struct trace *trace)
 {
 	if (functions_choose(&trace->functions, &trace->options, NULL, &trace->kallsyms,
@@ -26,10 +43,7 @@ int trace_choose(struct trace *trace)
 	for (size_t i = 0; i < trace->functions.count; i++)
 		if (!trace->functions.items[i].quiet)
 			return 0;
-	complain("no function to hook: %s: --list-hooks shows what there is",
-		 trace->options.functions.count ? trace->options.functions.items[0]
-						: "--exclude leaves none");
-	return -1;
+	return complain_no_function(&trace->functions, &trace->options.functions);
 }
 
 int trace_resolve(struct trace *trace)

@@ -53,11 +53,12 @@ int trace_read_symbols(struct trace *trace)
 	uint32_t program = newest_program(trace->symbols.program);
 	int err = kallsyms_open(&symbols, "/proc/kallsyms");
 
+	/* Also when they can't be read: it is said once, not at each address to come. */
+	trace->symbols.modules = modules;
+	trace->symbols.program = program;
 	if (!err) {
 		kallsyms_close(&trace->kallsyms);
 		trace->kallsyms = symbols;
-		trace->symbols.modules = modules;
-		trace->symbols.program = program;
 		return 0;
 	}
 	kallsyms_close(&symbols);

@@ -3,6 +3,7 @@
  * A translated filter gives the verdict of libpcap's own interpreter on every packet, and the
  * kernel's verifier takes it.
  *   filter_test            all three parts: interpreter, kernel (where allowed), bad expressions
+ * It is long by its tables: packets of each shape, and expressions of each instruction.
  */
 #include <errno.h>
 #include <stdarg.h>

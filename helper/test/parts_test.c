@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The helper's pure parts keep their promises: stream, batches, patterns, control lines, symbols,
- * BTF. */
+/*
+ * The helper's pure parts keep their promises: stream, batches, patterns, control lines, symbols,
+ * BTF. It is long since one program holds them all: each part has a handful of promises, and each
+ * program more is built, linked and started with every sanitizer.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
