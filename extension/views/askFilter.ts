@@ -119,7 +119,11 @@ async function askExtras(filter: TraceFilter): Promise<TraceFilter> {
   const functions = { label: 'Functions', description: hopsText[filter.hops] || 'all', extra: undefined };
   const picked = await vscode.window.showQuickPick(
     [...extras.map((extra) => ({ label: extra.label, description: filter[extra.key] || 'any', extra })), functions],
-    { title: 'Packet Trail: More Filters', placeHolder: 'These are tested before the packet filter' },
+    {
+      title: 'Packet Trail: More Filters',
+      placeHolder: 'These are tested before the packet filter',
+      ignoreFocusOut: true,
+    },
   );
   if (!picked) return filter;
   if (!picked.extra) return { ...filter, hops: (await askHops(filter.hops)) ?? filter.hops };
@@ -145,17 +149,20 @@ async function askHops(now: Hops): Promise<Hops | undefined> {
     {
       hops: 'telling',
       label: 'The most telling functions',
-      detail: 'A hundred or so, and the programs: starts and stops quickly on kernels that hook functions one by one',
+      detail: 'A hundred or so, and the programs: quick where functions are hooked one by one',
     },
     { hops: 'programs', label: 'tc and XDP programs only', detail: 'Programs and what they call; no other function' },
   ];
   const picked = await vscode.window.showQuickPick(
     picks.map((pick) => (pick.hops === now ? { ...pick, description: 'now' } : pick)),
-    { title: 'Packet Trail: Functions', placeHolder: 'Where to watch packets' },
+    { title: 'Packet Trail: Functions', placeHolder: 'Where to watch packets', ignoreFocusOut: true },
   );
   return picked?.hops;
 }
 
 async function pickRecent(recent: readonly string[]): Promise<string | undefined> {
-  return await vscode.window.showQuickPick([...recent], { title: 'Packet Trail: Recent Filters' });
+  return await vscode.window.showQuickPick([...recent], {
+    title: 'Packet Trail: Recent Filters',
+    ignoreFocusOut: true,
+  });
 }

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { Kernel } from '../node/image.ts';
 import { networkSource } from '../node/kernelSource.ts';
 import { type TestNode, bootNode } from '../node/vm.ts';
 import { extensionPackage } from './extensionPackage.ts';
@@ -10,7 +11,7 @@ import { type TimelineModel, TimelinePage } from './timelinePage.ts';
 import { type VSCodeServer, startVSCodeServer } from './vscodeServer.ts';
 import { Workbench } from './workbench.ts';
 
-/** The node's name in the ssh configuration. */
+/** The name of the node with kernel 6.12 in the ssh configuration. */
 export const host = 'packet-trail-6.12';
 
 /** Two namespaces, a veth pair between them, and an nft rule that drops pings and connections to port 8080 on their way in. */
@@ -38,9 +39,9 @@ export const ping = 'ip netns exec sender ping -c 1 -W 1 10.77.0.2; true';
 /** In the node: a connection that is dropped. */
 export const connect = 'ip netns exec sender socat -u /dev/null TCP:10.77.0.2:8080,connect-timeout=0.3; true';
 
-/** Boots the node and builds its namespaces; whoever calls stops it. */
-export async function droppingNode(): Promise<TestNode> {
-  const node = await bootNode({ kernel: '6.12' });
+/** Boots a node and builds its namespaces; whoever calls stops it. */
+export async function droppingNode(kernel: Kernel = '6.12'): Promise<TestNode> {
+  const node = await bootNode({ kernel });
   const { code, stderr } = await node.exec(network);
   if (code === 0) return node;
   await node.stop();

@@ -114,12 +114,33 @@ describe('Packet Trail in VS Code', () => {
     await workbench.screenshot('bad-filter');
   });
 
+  test('behind the gear fewer functions can be chosen, and all again', async () => {
+    const choose = async (was: string, label: string): Promise<void> => {
+      await workbench.pressQuickInputButton(/watch fewer functions/);
+      await workbench.quickInputTitle(/More Filters/);
+      expect(await workbench.picks()).toContain('Functions');
+      await workbench.pick('Functions');
+      await workbench.quickInputTitle(/Functions/);
+      const offered = ['All functions', 'The most telling functions', 'tc and XDP programs only'];
+      expect(await workbench.picks()).toEqual(expect.arrayContaining(offered));
+      await workbench.screenshot(`functions-${was}`);
+      await workbench.pick(label);
+      await workbench.quickInputTitle(/Start Trace on/);
+    };
+    await choose('all', 'The most telling functions');
+    expect((await workbench.readQuickInput()).message).toContain('most telling functions only');
+    await choose('telling', 'All functions');
+    expect((await workbench.readQuickInput()).message).not.toContain('most telling functions only');
+  });
+
   test('with a good filter the timeline opens and is live', async () => {
     await workbench.enter(filter);
     const { summary } = await timeline.until('a live trace', (model) => model.summary?.status === 'live', 180_000);
     expect(summary?.node).toBe(host);
     expect(summary?.kernel).toContain(node.release);
     expect(await workbench.statusBarItem(/packet-trail-6\.12/)).toMatch(/lost/);
+    // All functions at once: there is no quicker start to offer.
+    expect(await workbench.notifications()).toEqual([]);
   });
 
   test('a dropped ping shows as a trail that ends in a drop with its reason and place', async () => {

@@ -247,6 +247,11 @@ export class Workbench {
     return ((await message.textContent()) ?? '').trim();
   }
 
+  /** Presses a button in the title of the open quick input ("Recent filters"). */
+  async pressQuickInputButton(label: RegExp): Promise<void> {
+    await this.quickInput.locator('.quick-input-titlebar').getByRole('button', { name: label }).click();
+  }
+
   /** Closes the open quick input, as Escape does. */
   async dismiss(): Promise<void> {
     await this.page.keyboard.press('Escape');
