@@ -1,3 +1,4 @@
+// Which emulators keep up with a kernel that rewrites its own text.
 import { expect, test } from 'vitest';
 import { isRecent } from '../../node/emulator.ts';
 

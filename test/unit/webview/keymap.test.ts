@@ -1,3 +1,4 @@
+// The table of keys is what README, the help text and the handler say and do.
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { actionOf, keyHelp, keymap, type KeyPress, type KeyScope } from '../../../webview/keymap.ts';
