@@ -19,8 +19,8 @@ extern const int bpf_prog_active __ksym __weak;
 extern struct kprobe *const current_kprobe __ksym __weak;
 
 /*
- * Is this the last that will be seen of a packet which ends? Function hooks tell ends, but not in
- * an interrupt of one; a packet that stayed would be taken for the next one at its address.
+ * Is this the last that will be seen of a packet which ends? Function hooks go on to its release,
+ * but not in an interrupt of one.
  */
 static __always_inline bool ends_here(void)
 {
@@ -44,24 +44,6 @@ static __always_inline bool ends_here(void)
 			bpf_probe_read_kernel(&kprobe, sizeof(kprobe), (const void *)at);
 	}
 	return active || kprobe;
-}
-
-/*
- * void skb_release_head_state(struct sk_buff *skb): not every end that passes here has a tracepoint
- * (__kfree_skb() of TCP; napi_consume_skb() of another CPU's skb on 7.2). Reads the argument as
- * memory, which is no typed pointer then.
- */
-SEC("fentry/skb_release_head_state")
-int on_release(u64 *ctx)
-{
-	struct counters *counters = my_counters();
-	u64 skb;
-
-	if (!counters || bpf_probe_read_kernel(&skb, sizeof(skb), &ctx[0]))
-		return 0;
-	if (packet_of(skb) && ends_here())
-		packet_over(skb, counters);
-	return 0;
 }
 
 /* What both tracepoints go on to. */
@@ -106,8 +88,9 @@ SEC("raw_tp/kfree_skb")
 int on_drop(u64 *ctx)
 {
 	struct view *view = view_of(SCRATCH_DROP);
+	struct counters *counters = my_counters();
 
-	if (paused || !view)
+	if (paused || !view || !counters)
 		return 0;
 	view->matched = false;
 	view->hit = (struct hit){
@@ -117,7 +100,7 @@ int on_drop(u64 *ctx)
 		.flags = EVENT_DROP,
 		.reason = settings.drop_reason ? (u32)ctx[2] : 0,
 	};
-	if (settings.follow && packet_of(ctx[0]))
+	if (packet_here(ctx[0], counters) && settings.follow)
 		end_goes_on(ctx, view);
 	else
 		bpf_tail_call(ctx, &end_programs, END_MATCH);
@@ -140,8 +123,9 @@ SEC("raw_tp/consume_skb")
 int on_consume(u64 *ctx)
 {
 	struct view *view = view_of(SCRATCH_CONSUME);
+	struct counters *counters = my_counters();
 
-	if (paused || !view || !packet_of(ctx[0]))
+	if (paused || !view || !counters || !packet_here(ctx[0], counters))
 		return 0;
 	view->hit = (struct hit){.skb = ctx[0], .hook = consume_hook};
 	end_goes_on(ctx, view);

@@ -37,8 +37,13 @@
 #define COOKIE_FRAGMENT	      (1ULL << 44) /* the first argument becomes a fragment of the skb */
 #define COOKIE_WHOLE	      (1ULL << 45) /* the skb becomes what fragments are put together to */
 #define COOKIE_SILENT	      (1ULL << 46) /* the hook sends no events */
+#define COOKIE_QUEUED	      (1ULL << 47) /* the skb waits in the first argument, a queue of fragments */
+#define COOKIE_JOINED                                                                              \
+	(1ULL << 48) /* the skb is what that queue's fragments were put together to                \
+		      */
 /* Part of packets' identity: never shed. */
-#define COOKIE_IDENTITY (COOKIE_FREE | COOKIE_FRAGMENT | COOKIE_WHOLE)
+#define COOKIE_IDENTITY                                                                            \
+	(COOKIE_FREE | COOKIE_FRAGMENT | COOKIE_WHOLE | COOKIE_QUEUED | COOKIE_JOINED)
 
 /* A place of the table of cookies: that of an address, or those of addresses that came before. */
 struct cookie {
@@ -75,9 +80,10 @@ struct hits {
 enum point { POINT_RECEIVE, POINT_RX, POINT_QUEUE, POINT_START_XMIT, POINTS };
 
 enum record_type {
-	RECORD_EVENT = 1, /* struct event */
-	RECORD_STACK = 2, /* struct event_with_stack */
-	RECORD_IFACE = 3, /* struct iface_record */
+	RECORD_EVENT = 1,   /* struct event */
+	RECORD_STACK = 2,   /* struct event_with_stack */
+	RECORD_IFACE = 3,   /* struct iface_record */
+	RECORD_PARENTS = 4, /* struct event_with_parents */
 };
 
 enum event_flag {
@@ -98,6 +104,7 @@ enum edge {
 	EDGE_SEGMENT = 3,
 	EDGE_FRAGMENT = 4,
 	EDGE_REASSEMBLY = 5,
+	EDGE_MERGE = 7,
 };
 
 #define STACK_DEPTH 24
@@ -142,6 +149,16 @@ struct event_with_stack {
 	__u64 stack[STACK_DEPTH]; /* innermost first, 0 ends it */
 };
 _Static_assert(sizeof(struct event_with_stack) == 136 + 8 * STACK_DEPTH, "no padding");
+
+#define PARENTS 64 /* a power of two */
+
+/* As many events as it has parents, which differ in nothing else; a parent of 0 is none. */
+struct event_with_parents {
+	struct event event;
+	__u64 count;
+	__u64 parents[PARENTS];
+};
+_Static_assert(sizeof(struct event_with_parents) == 136 + 8 + 8 * PARENTS, "no padding");
 
 /* The name of an interface, before the first event that carries it. */
 struct iface_record {
@@ -188,6 +205,7 @@ struct settings {
 	__u8 multi;	  /* function hooks are kprobe.multi */
 	__u8 budget;	  /* hooks are counted, and may be shut */
 	__u8 points;	  /* no function hooks: tracepoints tell where packets pass and end */
+	__u8 exchange;	  /* the kernel can exchange a value if it is as it should be (5.12) */
 	__u8 quick; /* the filter is short enough to stand in each function program, too; there … */
 	__u8 fixed;   /* … it looks at the same of each packet's first FIXED_EXTENT bytes … */
 	__u8 wire;    /* … and at the packet's length … */

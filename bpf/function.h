@@ -14,6 +14,7 @@
 #define PACKET_TRAIL_FUNCTION_H
 
 #include "arch.h"
+#include "fragments.h"
 #include "headers.h"
 #include "identity.h"
 #include "lineage.h"
@@ -69,11 +70,15 @@ struct {
 	__type(value, u64);
 } probe_cookies SEC(".maps");
 
+static __always_inline u64 function_address(struct pt_regs *ctx)
+{
+	return settings.multi ? bpf_get_func_ip(ctx) : probe_address(ctx);
+}
+
 static __always_inline u64 cookie_of(struct pt_regs *ctx)
 {
-	u64 address, *cookie;
+	u64 address = function_address(ctx), *cookie;
 
-	address = settings.multi ? bpf_get_func_ip(ctx) : probe_address(ctx);
 #pragma unroll
 	for (u32 i = 0; i < COOKIE_PROBES; i++) {
 		struct cookie *at = &cookies[bounded(COOKIE_PLACE(address) + i, COOKIES - 1)];
@@ -133,6 +138,21 @@ static __always_inline u64 skb_of(struct pt_regs *ctx, u64 cookie)
 	return 0;
 }
 
+#define BEHIND_ENTRY 16 /* endbr and ftrace's call are shorter */
+
+/*
+ * Is the function the skb's own destructor? Its socket lets go of it then, mostly at its end (also
+ * before that: tcp_eat_recv_skb(), skb_orphan()): no place for a packet to begin.
+ */
+static __always_inline bool is_destructor(struct pt_regs *ctx, u64 address)
+{
+	const struct sk_buff *skb = (const void *)address;
+	u64 destructor = 0;
+
+	bpf_probe_read_kernel(&destructor, sizeof(destructor), &skb->destructor);
+	return destructor && function_address(ctx) - destructor < BEHIND_ENTRY;
+}
+
 /* Counts the hook's hits, some of them for all; is it shut? */
 static __always_inline bool is_shut(u64 cookie, u64 count)
 {
@@ -179,34 +199,68 @@ static __always_inline void function_event(struct pt_regs *ctx, struct view *vie
 	send_event(ctx, view, packet, &hit, counters);
 }
 
+/* Sends what the whole packet is made of. */
+static __always_inline void fragments_event(struct pt_regs *ctx, struct view *view, u64 skb,
+					    u64 cookie, u64 first, struct packet *packet,
+					    struct counters *counters)
+{
+	struct hit hit = {.skb = skb, .hook = (u32)cookie};
+
+	if (!read_skb(view, skb))
+		return;
+	hit.caller = caller_address(ctx);
+	read_place(view, packet);
+	read_headers(view);
+	send_fragments(view, PT_REGS_PARM1(ctx), first, packet, &hit, counters);
+}
+
 SEC("kprobe")
 int on_followed(struct pt_regs *ctx)
 {
 	struct view *view = view_of(SCRATCH_FUNCTION);
 	struct counters *counters = my_counters();
 	struct packet *packet;
-	u64 cookie, skb;
+	u64 cookie, skb, first = 0;
+	bool over;
 
 	if (!view || !counters)
 		return 0;
 	skb = view->skb;
 	cookie = view->cookie ? view->cookie : cookie_of(ctx);
-	packet = packet_of(skb);
+	packet = packet_here(skb, counters);
+	/* A trampoline at this function (ends.h) ended it before, or will next. */
+	if (!packet && cookie & COOKIE_FREE)
+		packet = packet_ended(skb);
+	over = packet && cookie & COOKIE_FREE;
 	if (paused) {
-		if (packet && cookie & COOKIE_FREE)
+		if (over && !ends)
 			packet_over(skb, counters);
 		return 0;
 	}
 	if (packet && (settings.follow || cookie & COOKIE_FREE)) {
+		if (cookie & COOKIE_JOINED) {
+			packet = whole_here(skb, packet, counters);
+			if (!packet)
+				return 0;
+			first = packet->parent >> EDGE_BITS;
+		}
 		if (!(cookie & COOKIE_SILENT))
 			function_event(ctx, view, skb, cookie, packet, counters);
-		if (cookie & COOKIE_FREE)
+		if (cookie & COOKIE_QUEUED)
+			fragment_waits(PT_REGS_PARM1(ctx), skb, packet->id);
+		if (cookie & COOKIE_JOINED)
+			fragments_event(ctx, view, skb, cookie, first, packet, counters);
+		if (over && ends)
+			end_told(skb, counters);
+		else if (over)
 			packet_over(skb, counters);
 		else if (cookie & COOKIE_FRAGMENT)
-			child_born(view, PT_REGS_PARM1(ctx), skb, EDGE_FRAGMENT, counters);
+			fragment_born(view, PT_REGS_PARM1(ctx), skb, counters);
 		return 0;
 	}
 	if (cookie & (COOKIE_NO_BIRTH | COOKIE_SILENT))
+		return 0;
+	if (!packet && (is_released(skb) || is_destructor(ctx, skb)))
 		return 0;
 	if (!view->matched) {
 		bpf_tail_call(ctx, &function_programs, FUNCTION_MATCH);
@@ -296,7 +350,7 @@ int on_function(struct pt_regs *ctx)
 	/* Its first fragment may be followed where the last isn't: a filter by port takes no other.
 	 */
 	if (cookie & COOKIE_WHOLE)
-		whole_begins(skb);
+		whole_begins(PT_REGS_PARM1(ctx), skb);
 	return skb_passes(ctx, skb, cookie);
 }
 

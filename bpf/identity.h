@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Which skbs are followed packets. An skb's address is a packet only between birth (it matched,
- * or was made from a packet) and the begin of its release; the next packet at that address is
- * another one. Every free path passes skb_release_head_state (kfree_skb, consume_skb,
- * napi_consume_skb, bulk free, kfree_skb_partial), kfree_skbmem (skb_consume_udp's stateless free)
- * or napi_skb_cache_put (napi_skb_free_stolen_head): net/core/skbuff.c, 5.10 … 6.12.
+ * Which skbs are followed packets. An skb's address is a packet only between birth (it matched, or
+ * was made from a packet) and the begin of its release (ends.h); the next packet at that address is
+ * another one. From its end until its memory is given back an address stays here as a tombstone:
+ * destructors and what else is called with the skb then begin no packet. As an end may go unseen,
+ * an address alone is not believed: the same skb has the same bytes.
  */
 #ifndef PACKET_TRAIL_IDENTITY_H
 #define PACKET_TRAIL_IDENTITY_H
@@ -14,15 +14,24 @@
 #include "state.h"
 
 struct packet {
-	u64 id;
-	u64 parent; /* id << EDGE_BITS | enum edge, until an event has told it; 0 = none */
-	u64 head;   /* of the parent's bytes, when it was made */
-	u64 dev;    /* where it was last; 0 = nowhere yet */
-	u32 netns;  /* of dev, and its name was sent */
+	u64 id;		 /* and PACKET_OVER */
+	u64 head;	 /* where its bytes begin: skb->head, 0 = not looked yet, HEAD_MOVES */
+	u64 parent;	 /* id << EDGE_BITS | enum edge, until an event has told it; 0 = none */
+	u64 parent_head; /* where its parent's bytes began, when it was made */
+	u64 dev;	 /* where it was last; 0 = nowhere yet */
+	u32 netns;	 /* of dev, and its name was sent */
 	u32 ifindex;
 };
 
-#define EDGE_BITS 3
+/*
+ * In an id: a tombstone. Of this packet, until its end has been told; of any or none with nothing
+ * else in it.
+ */
+#define PACKET_OVER (1ULL << 63)
+
+#define HEAD_MOVES  1 /* no address: its bytes are being moved, or may be anywhere */
+
+#define EDGE_BITS   4
 
 /*
  * Each address has one place; whoever comes first has it, the others of that place are in the
@@ -53,8 +62,8 @@ static __always_inline struct place *place_of(u64 skb)
 	return &places[bounded((u32)(skb >> 8) ^ (u32)(skb >> 24), settings.places)];
 }
 
-/* The packet that this skb is; NULL when it isn't followed. */
-static __always_inline struct packet *packet_of(u64 skb)
+/* What is kept of this address, be it a packet or a tombstone; NULL = nothing. */
+static __always_inline struct packet *entry_of(u64 skb)
 {
 	struct place *place = place_of(skb);
 
@@ -63,28 +72,138 @@ static __always_inline struct packet *packet_of(u64 skb)
 	return place->others ? bpf_map_lookup_elem(&packets, &skb) : NULL;
 }
 
+/* The packet that this address is; NULL when it isn't followed. */
+static __always_inline struct packet *packet_of(u64 skb)
+{
+	struct packet *entry = entry_of(skb);
+
+	return entry && !(entry->id & PACKET_OVER) ? entry : NULL;
+}
+
 /* This address is no packet any more; the packet itself may go on. Was it one? */
 static __always_inline bool packet_left(u64 skb)
 {
 	struct place *place = place_of(skb);
+	struct packet *entry;
+	bool was;
 
 	if (place->skb == skb) {
+		was = !(place->packet.id & PACKET_OVER);
 		*(volatile u64 *)&place->skb = 0;
-		return true;
+		return was;
 	}
-	if (!place->others || bpf_map_delete_elem(&packets, &skb))
+	entry = place->others ? bpf_map_lookup_elem(&packets, &skb) : NULL;
+	if (!entry)
+		return false;
+	was = !(entry->id & PACKET_OVER);
+	if (bpf_map_delete_elem(&packets, &skb))
 		return false;
 	__sync_fetch_and_sub(&place->others, 1);
-	return true;
+	return was;
 }
 
-/* Lets this address be the packet `id` from here on. NULL when the table is full. */
+static __always_inline void packet_over(u64 skb, struct counters *counters)
+{
+	if (packet_left(skb))
+		ADD(counters->ended);
+}
+
+static __always_inline u64 head_of(u64 skb)
+{
+	u64 head = 0;
+
+	if (settings.direct)
+		return (u64)POINTER(struct sk_buff, skb)->head;
+	bpf_probe_read_kernel(&head, sizeof(head), &((const struct sk_buff *)skb)->head);
+	return head;
+}
+
+/*
+ * As packet_of(), of an skb that is looked at: when its bytes aren't where they were, and nobody
+ * moved them, the packet has ended unseen, and this is another one.
+ */
+static __always_inline struct packet *packet_here(u64 skb, struct counters *counters)
+{
+	struct packet *packet = packet_of(skb);
+	u64 head;
+
+	if (!packet || !heads || packet->head == HEAD_MOVES)
+		return packet;
+	head = head_of(skb);
+	if (packet->head && packet->head != head) {
+		packet_over(skb, counters);
+		return NULL;
+	}
+	packet->head = head;
+	return packet;
+}
+
+/* Is this skb being released? A tombstone of other bytes is one that was left behind. */
+static __always_inline bool is_released(u64 skb)
+{
+	const struct packet *entry = entry_of(skb);
+
+	if (!entry || !(entry->id & PACKET_OVER))
+		return false;
+	if (entry->head == head_of(skb))
+		return true;
+	packet_left(skb);
+	return false;
+}
+
+/*
+ * The release of this skb begins: its packet, if it was one, has ended, and none begins there until
+ * packet_over(). Where another packet has the place, skbs that nobody followed leave no tombstone.
+ */
+static __always_inline void packet_ends(u64 skb, struct counters *counters)
+{
+	struct place *place = place_of(skb);
+	struct packet *entry = entry_of(skb);
+	struct packet tombstone = {.id = PACKET_OVER, .head = head_of(skb)};
+
+	if (entry) {
+		if (entry->id & PACKET_OVER)
+			entry->id = 0;
+		else
+			ADD(counters->ended);
+		entry->id |= PACKET_OVER;
+		entry->head = tombstone.head;
+		return;
+	}
+	if (settings.exchange ? __sync_val_compare_and_swap(&place->skb, 0, PLACE_CLAIMED)
+			      : place->skb)
+		return;
+	place->packet = tombstone;
+	barrier();
+	*(volatile u64 *)&place->skb = skb;
+}
+
+/* The packet whose release has begun, when that has not been told yet. */
+static __always_inline struct packet *packet_ended(u64 skb)
+{
+	struct packet *entry = entry_of(skb);
+
+	return entry && entry->id > PACKET_OVER ? entry : NULL;
+}
+
+/* The end of this packet has been told. */
+static __always_inline void end_told(u64 skb, struct counters *counters)
+{
+	struct packet *entry;
+
+	if (packet_of(skb))
+		packet_ends(skb, counters);
+	entry = entry_of(skb);
+	if (entry)
+		entry->id = PACKET_OVER;
+}
+
+/* Lets this address, which is nothing yet, be the packet `id`. NULL when the table is full. */
 static __always_inline struct packet *packet_continued(u64 skb, u64 id)
 {
 	struct packet fresh = {.id = id};
 	struct place *place = place_of(skb);
 
-	packet_left(skb);
 	/* Where the kernel can't (before 5.12), the helper makes of it one that never succeeds. */
 	if (!__sync_val_compare_and_swap(&place->skb, 0, PLACE_CLAIMED)) {
 		place->packet = fresh;
@@ -107,14 +226,32 @@ static __always_inline struct packet *packet_continued(u64 skb, u64 id)
  */
 static __always_inline struct packet *packet_moved(u64 skb, u64 id, struct counters *counters)
 {
-	struct packet *packet = packet_continued(skb, id);
+	struct packet *packet;
 
+	packet_over(skb, counters);
+	packet = packet_continued(skb, id);
 	if (!packet) {
 		ADD(counters->sent);
 		ADD(counters->lost_table);
 		ADD(counters->ended);
 	}
 	return packet;
+}
+
+/* The packet at this address goes on at another one, with all that is known of it. */
+static __always_inline void packet_moves(u64 from, u64 to, struct counters *counters)
+{
+	const struct packet *packet = packet_of(from);
+	struct packet moved;
+
+	if (!packet)
+		return;
+	moved = *packet;
+	moved.head = 0;
+	packet_left(from);
+	packet = packet_moved(to, moved.id, counters);
+	if (packet)
+		*(struct packet *)packet = moved;
 }
 
 /*
@@ -126,8 +263,10 @@ static __always_inline struct packet *packet_born(struct view *view, u64 skb,
 {
 	u64 id = (view->births++ * settings.cpus + bpf_get_smp_processor_id()) * SCRATCHES +
 		 view->scratch + 1;
-	struct packet *packet = packet_continued(skb, id);
+	struct packet *packet;
 
+	packet_over(skb, counters);
+	packet = packet_continued(skb, id);
 	if (!packet) {
 		ADD(counters->sent);
 		ADD(counters->lost_table);
@@ -146,12 +285,6 @@ static __always_inline struct packet *packet_met(struct view *view, u64 skb,
 	if (frame == FRAME_ELSEWHERE)
 		return NULL;
 	return frame ? packet_moved(skb, frame, counters) : packet_born(view, skb, counters);
-}
-
-static __always_inline void packet_over(u64 skb, struct counters *counters)
-{
-	if (packet_left(skb))
-		ADD(counters->ended);
 }
 
 #endif

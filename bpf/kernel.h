@@ -66,7 +66,22 @@ struct sk_buff {
 	unsigned char *head;
 	unsigned char *data;
 	__u32 mark;
+	void (*destructor)(struct sk_buff *skb);
 	__u8 tc_at_ingress : 1;
+};
+
+/* include/linux/rbtree_types.h */
+struct rb_node {
+	struct rb_node *rb_left;
+};
+struct rb_root {
+	struct rb_node *rb_node;
+};
+
+/* include/net/inet_frag.h */
+struct inet_frag_queue {
+	struct rb_root rb_fragments;
+	struct sk_buff *fragments_tail;
 };
 
 /* include/linux/filter.h */

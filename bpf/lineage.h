@@ -11,23 +11,23 @@
 #include "identity.h"
 #include "state.h"
 
-/* `child` is made from the packet that `parent` is, if it is one. */
-static __always_inline void child_born(struct view *view, u64 child, u64 parent, u8 edge,
-				       struct counters *counters)
+/* `child` is made from the packet that `parent` is; NULL when that is none, or there is no room. */
+static __always_inline struct packet *child_born(struct view *view, u64 child, u64 parent, u8 edge,
+						 struct counters *counters)
 {
 	const struct packet *from = packet_of(parent);
 	struct packet *packet;
-	u64 id, head = 0;
+	u64 id;
 
 	if (!from)
-		return;
+		return NULL;
 	id = from->id;
 	packet = packet_born(view, child, counters);
 	if (!packet)
-		return;
-	bpf_probe_read_kernel(&head, sizeof(head), &((const struct sk_buff *)parent)->head);
-	packet->head = head;
+		return NULL;
+	packet->parent_head = head_of(parent);
 	packet->parent = id << EDGE_BITS | edge;
+	return packet;
 }
 
 static __always_inline u32 length_of(u64 skb)
@@ -50,6 +50,7 @@ int on_copy(u64 *ctx)
 	struct counters *counters = my_counters();
 	struct view *view = view_of(SCRATCH_COPY);
 	struct before_xdp *earlier = before();
+	bool whole, moves;
 	u64 child, parent;
 	u32 length;
 	u8 edge;
@@ -58,27 +59,26 @@ int on_copy(u64 *ctx)
 		return 0;
 	child = plain(view, ctx[0]);
 	parent = plain(view, ctx[1]);
-	if (!packet_of(parent))
+	whole = view->whole == child;
+	moves = view->whole == parent;
+	if (whole)
+		view->whole = 0;
+	/* skb_segment() and skb_morph() release what an skb was, and it lives on. */
+	packet_over(child, counters);
+	if (!packet_here(parent, counters))
 		return 0;
+	if (moves) {
+		packet_moves(parent, child, counters);
+		return 0;
+	}
 	length = length_of(child);
 	edge = !length || length == length_of(parent) ? EDGE_COPY : EDGE_SEGMENT;
-	if (view->whole == child) {
+	if (whole)
 		edge = EDGE_REASSEMBLY;
-		view->whole = 0;
-	}
 	child_born(view, child, parent, edge, counters);
 	if (earlier && earlier->skb == parent)
 		earlier->made = child;
 	return 0;
-}
-
-/* The skb that becomes a whole packet, as a copy of its first fragment: on_copy() is next. */
-static __always_inline void whole_begins(u64 skb)
-{
-	struct view *view = view_of(SCRATCH_COPY);
-
-	if (view)
-		view->whole = skb;
 }
 
 #endif

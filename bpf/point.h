@@ -25,7 +25,7 @@ static __always_inline int point_passed(u64 *ctx, u32 point)
 	if (paused || !view || !counters)
 		return 0;
 	hit.skb = plain(view, ctx[0]);
-	packet = packet_of(hit.skb);
+	packet = packet_here(hit.skb, counters);
 	if (!(packet && settings.follow) && !matches(view, hit.skb))
 		return 0;
 	if (!packet)

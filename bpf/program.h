@@ -137,7 +137,7 @@ static __always_inline int tc_hook(u64 *ctx, u64 hook, bool returned, u64 verdic
 		return 0;
 	ADD(my_hits()->programs);
 	skb = hit.skb = plain(view, ctx[0]);
-	packet = packet_of(skb);
+	packet = packet_here(skb, counters);
 	if (!packet || !settings.follow) {
 		if (!matches(view, skb))
 			return 0;

@@ -77,7 +77,7 @@ static __always_inline void fill_parent(struct event *event, const struct view *
 	event->edge = EDGE_NONE;
 	if (!edge)
 		return;
-	if ((edge == EDGE_COPY || edge == EDGE_SEGMENT) && packet->head == view->head)
+	if ((edge == EDGE_COPY || edge == EDGE_SEGMENT) && packet->parent_head == view->head)
 		edge = EDGE_CLONE;
 	event->parent = packet->parent >> EDGE_BITS;
 	event->edge = edge;
@@ -94,7 +94,7 @@ static __always_inline void fill(struct event *event, const struct view *view,
 	event->cpu = bpf_get_smp_processor_id();
 	event->hook = hit->hook;
 	event->time = bpf_ktime_get_ns();
-	event->packet = packet->id;
+	event->packet = packet->id & ~PACKET_OVER;
 	fill_parent(event, view, packet);
 	event->skb = hit->skb;
 	event->caller = hit->caller;

@@ -63,6 +63,10 @@ SHARED bool asleep = false;
 /* Bytes of a packet that the filter can look at: set by the helper, with the filter. */
 __u32 filter_extent = FILTER_SCRATCH;
 
+/* Set by the helper: trampolines tell where packets end, and where their bytes move (ends.h). */
+SHARED bool ends = false;
+SHARED bool heads = false;
+
 /* Set by the helper: some gate is shut. */
 SHARED bool any_shut = false;
 
@@ -93,9 +97,12 @@ struct view {
 	u8 scratch;		/* enum scratch */
 	u64 cookie;		/* of the function hook; 0 = not looked up yet */
 	u64 births;		/* packets that began in this scratch */
-	u64 whole;		/* the skb that fragments are put together in, on this CPU */
-	struct hit hit;		/* from one program to the next */
-	u32 outer;		/* the scratch of the end in which this one comes: drop.h */
+	u64 whole;	/* the skb that becomes a copy of the first of its fragments: fragments.h */
+	u64 first;	/* the skb that is the first of its fragments, and came last */
+	u64 cut;	/* the packet that is being cut into fragments: fragments.h */
+	u64 piece;	/* and the last that was cut off */
+	struct hit hit; /* from one program to the next */
+	u32 outer;	/* the scratch of the end in which this one comes: drop.h */
 	u32 netns;
 	u32 ifindex;
 	u64 dev;
@@ -126,6 +133,7 @@ enum scratch {
 	SCRATCH_COPY,
 	SCRATCH_PROGRAM, /* tc and XDP programs run with softirqs off, one at a time */
 	SCRATCH_NEW_SKB,
+	SCRATCH_MERGE,
 	SCRATCH_POINT, /* one a tracepoint: they interrupt each other */
 	SCRATCH_LAST_POINT = SCRATCH_POINT + POINTS - 1,
 	SCRATCHES,

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OTHERS	     (3 + POINTS)
+#define OTHERS	     (2 + LINEAGES + POINTS)
 #define LATER_PLACES 1024 /* functions of modules that are loaded later */
 
 static struct hook *add(struct hooks *hooks, enum hook_kind kind, const char *function,
@@ -47,8 +47,12 @@ void attachment_describe(struct hook *hook, const struct function *function, enu
 		hook->cookie |= COOKIE_SILENT;
 	if (function->part == PART_FRAGMENT)
 		hook->cookie |= COOKIE_FRAGMENT;
+	if (function->part == PART_QUEUED)
+		hook->cookie |= COOKIE_QUEUED;
 	if (function->part == PART_WHOLE)
 		hook->cookie |= COOKIE_WHOLE;
+	if (function->part == PART_JOINED)
+		hook->cookie |= COOKIE_JOINED;
 	if (function->no_birth)
 		hook->cookie |= COOKIE_NO_BIRTH;
 	if (function->doubtful)
@@ -73,7 +77,6 @@ int attachment_plan(struct attachment *attachment, const struct functions *funct
 {
 	static const char *const drop[] = {"on_drop", "on_drop_match", "on_end"};
 	static const char *const consume[] = {"on_consume", "on_end"};
-	static const char *const copy[] = {"on_copy"};
 	struct hooks *hooks = &attachment->hooks;
 
 	memset(attachment, 0, sizeof(*attachment));
@@ -102,7 +105,6 @@ int attachment_plan(struct attachment *attachment, const struct functions *funct
 
 		load->point_hooks[i] = unless_refused(hook, load, &tracepoints[i].program, 1);
 	}
-	load->release = functions->release && !load_refused(load, "on_release");
 	load->drop_hook = unless_refused(
 		add(hooks, HOOK_TRACEPOINT, "skb:kfree_skb",
 		    "(struct sk_buff *skb, void *location, enum skb_drop_reason reason)", 1),
@@ -110,17 +112,15 @@ int attachment_plan(struct attachment *attachment, const struct functions *funct
 	load->consume_hook = unless_refused(add(hooks, HOOK_TRACEPOINT, "skb:consume_skb",
 						"(struct sk_buff *skb, void *location)", 1),
 					    load, consume, sizeof(consume) / sizeof(*consume));
-	load->copy_hook = 0;
-	if (load->settings.follow) {
-		struct hook *hook = add(
-			hooks, HOOK_LINEAGE, "__copy_skb_header",
-			"void __copy_skb_header(struct sk_buff *new, const struct sk_buff *old)",
-			2);
+	memset(load->lineage_hooks, 0, sizeof(load->lineage_hooks));
+	for (size_t i = 0; i < LINEAGES; i++) {
+		const struct lineage_hook *lineage = &lineage_hooks[i];
 
-		if (functions->copies)
-			load->copy_hook = unless_refused(hook, load, copy, 1);
-		else
-			hook_settle(hook, ENOSYS);
+		if (!functions->lineage[i] || (i >= LINEAGE_COPY && !load->settings.follow))
+			continue;
+		load->lineage_hooks[i] = unless_refused(add(hooks, HOOK_LINEAGE, lineage->function,
+							    lineage->prototype, lineage->position),
+							load, &lineage->program, 1);
 	}
 	return 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Hooks at tracepoints: see attach_tracepoints.h. */
+/* Hooks at tracepoints and trampolines: see attach_tracepoints.h. */
 #include "attach_tracepoints.h"
 #include "attach.h"
 #include "packet_trail.skel.h"
@@ -16,27 +16,17 @@ const struct tracepoint tracepoints[POINTS] = {
 };
 
 /* `point` names a raw tracepoint; tracing programs know their place since load. */
-static void attach_one_other(struct attachment *attachment, uint32_t id,
+static bool attach_one_other(struct attachment *attachment, uint32_t id,
 			     const struct bpf_program *program, const char *point)
 {
-	int link;
+	int link, error;
 
 	if (!id)
-		return;
+		return false;
 	link = bpf_raw_tracepoint_open(point, bpf_program__fd(program));
-	hook_settle(&attachment->hooks.items[id - 1],
-		    link < 0 ? errno : -attachment_keep_link(attachment, link));
-}
-
-/* Sends no events, so it is no hook of the table; without it some ends are missed. */
-static void attach_release(struct attachment *attachment, const struct bpf_program *program)
-{
-	int link = -1;
-
-	if (bpf_program__fd(program) >= 0)
-		link = bpf_raw_tracepoint_open(NULL, bpf_program__fd(program));
-	if (link >= 0)
-		attachment_keep_link(attachment, link);
+	error = link < 0 ? errno : -attachment_keep_link(attachment, link);
+	hook_settle(&attachment->hooks.items[id - 1], error);
+	return !error;
 }
 
 void attachment_attach_others(struct attachment *attachment, const struct load *load,
@@ -48,11 +38,28 @@ void attachment_attach_others(struct attachment *attachment, const struct load *
 		skeleton->progs.on_queue,
 		skeleton->progs.on_start_xmit,
 	};
+	const struct bpf_program *const lineage_programs[LINEAGES] = {
+		[LINEAGE_RELEASE] = skeleton->progs.on_release,
+		[LINEAGE_RELEASED] = skeleton->progs.on_released,
+		[LINEAGE_MEMORY] = skeleton->progs.on_memory,
+		[LINEAGE_STOLEN] = skeleton->progs.on_stolen,
+		[LINEAGE_REUSE] = skeleton->progs.on_reuse,
+		[LINEAGE_EXPAND] = skeleton->progs.on_expand,
+		[LINEAGE_EXPANDED] = skeleton->progs.on_expanded,
+		[LINEAGE_COPY] = skeleton->progs.on_copy,
+		[LINEAGE_MERGE] = skeleton->progs.on_merge,
+	};
+	bool attached[LINEAGES];
 
 	attach_one_other(attachment, load->drop_hook, skeleton->progs.on_drop, "kfree_skb");
 	attach_one_other(attachment, load->consume_hook, skeleton->progs.on_consume, "consume_skb");
-	attach_one_other(attachment, load->copy_hook, skeleton->progs.on_copy, NULL);
-	attach_release(attachment, skeleton->progs.on_release);
+	for (size_t i = 0; i < LINEAGES; i++)
+		attached[i] = attach_one_other(attachment, load->lineage_hooks[i],
+					       lineage_programs[i], NULL);
+	skeleton->data->ends = attached[LINEAGE_RELEASE] && attached[LINEAGE_RELEASED] &&
+			       attached[LINEAGE_MEMORY] && attached[LINEAGE_STOLEN] &&
+			       attached[LINEAGE_REUSE];
+	skeleton->data->heads = attached[LINEAGE_EXPAND] && attached[LINEAGE_EXPANDED];
 	for (size_t i = 0; i < POINTS; i++)
 		attach_one_other(attachment, load->point_hooks[i], at_points[i],
 				 tracepoints[i].name);

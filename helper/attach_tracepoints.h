@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hooks at tracepoints, and at the two functions of the kernel that follow packets: without kprobes
- * they are all there is.
+ * Hooks at tracepoints, and at the functions of the kernel that tell which skb is which packet
+ * (lineage.h): without kprobes they are all there is.
  */
 #ifndef PACKET_TRAIL_ATTACH_TRACEPOINTS_H
 #define PACKET_TRAIL_ATTACH_TRACEPOINTS_H

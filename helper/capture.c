@@ -54,6 +54,18 @@ static void take_event(struct capture *capture, const struct event *event, const
 	loss_given(&capture->loss, capture->sink->event(capture->sink, event, stack));
 }
 
+static void take_parents(struct capture *capture, const struct event_with_parents *record)
+{
+	struct event event = record->event;
+
+	for (uint64_t i = 0; i < record->count && i < PARENTS; i++) {
+		if (!record->parents[i])
+			continue;
+		event.parent = record->parents[i];
+		take_event(capture, &event, NULL);
+	}
+}
+
 static void on_record(void *context, const void *data, size_t size)
 {
 	struct capture *capture = context;
@@ -65,6 +77,8 @@ static void on_record(void *context, const void *data, size_t size)
 		const struct event_with_stack *record = data;
 
 		take_event(capture, &record->event, (const uint64_t *)record->stack);
+	} else if (type == RECORD_PARENTS && size >= sizeof(struct event_with_parents)) {
+		take_parents(capture, data);
 	} else if (type == RECORD_IFACE && size >= sizeof(struct iface_record)) {
 		const struct iface_record *record = data;
 		char name[sizeof(record->name) + 1] = {0};

@@ -313,6 +313,33 @@ static struct btf *open_btf(const char *path)
 	return NULL;
 }
 
+static int miss(struct functions *functions, const char *name)
+{
+	return functions_skip(functions, name, "",
+			      "BTF doesn't describe it: packets that end or are made there may be "
+			      "taken for others");
+}
+
+/* What packets' identity needs and isn't there is told, unless this is about one module. */
+static int find_lineage(struct functions *functions, const struct btf *vmlinux, bool tell)
+{
+	const struct identity *identity;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < LINEAGES; i++) {
+		const char *name = lineage_hooks[i].function;
+
+		functions->lineage[i] = btf_has_function(vmlinux, name);
+		if (tell && !functions->lineage[i] && !identity_of(name, "") &&
+		    !(i && strcmp(lineage_hooks[i - 1].function, name) == 0))
+			err = miss(functions, name);
+	}
+	for (size_t i = 0; tell && !err && (identity = identity_at(i)); i++)
+		if (!btf_has_function(vmlinux, identity->name))
+			err = miss(functions, identity->name);
+	return err;
+}
+
 int functions_choose(struct functions *functions, const struct options *options, const char *only,
 		     const struct kallsyms *kallsyms, struct reasons *reasons)
 {
@@ -332,11 +359,11 @@ int functions_choose(struct functions *functions, const struct options *options,
 	list->only = only;
 	list->reasons = reasons;
 	functions->drop_reason = btf_has_drop_reason(vmlinux);
-	functions->copies = btf_has_function(vmlinux, "__copy_skb_header");
-	functions->release = btf_has_function(vmlinux, "skb_release_head_state");
 	functions->program_iterator = btf_has_function(vmlinux, "bpf_iter_bpf_prog");
 	functions->plain_loads = btf_has_function(vmlinux, "bpf_rdonly_cast");
-	err = wanted_read(list, vmlinux);
+	err = find_lineage(functions, vmlinux, !only);
+	if (!err)
+		err = wanted_read(list, vmlinux);
 	if (!err)
 		err = find_addresses(list, kallsyms, vmlinux);
 	vmlinux_keep(vmlinux);

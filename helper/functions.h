@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "kallsyms.h"
+#include "lineage.h"
 #include "policy.h"
 
 struct options;
@@ -46,12 +47,11 @@ struct functions {
 	char **strings; /* blocks that hold all text */
 	size_t string_count;
 	size_t string_used;
-	bool unlisted;	       /* the kernel shows no list of what may be traced */
-	bool drop_reason;      /* the kfree_skb tracepoint has a reason argument */
-	bool copies;	       /* __copy_skb_header is in vmlinux */
-	bool release;	       /* so is skb_release_head_state */
-	bool program_iterator; /* there is an iterator of BPF programs */
-	bool plain_loads;      /* bpf_rdonly_cast() is there: bpf/headers.h */
+	bool unlisted;		/* the kernel shows no list of what may be traced */
+	bool drop_reason;	/* the kfree_skb tracepoint has a reason argument */
+	bool lineage[LINEAGES]; /* which of lineage_hooks[] vmlinux has */
+	bool program_iterator;	/* there is an iterator of BPF programs */
+	bool plain_loads;	/* bpf_rdonly_cast() is there: bpf/headers.h */
 };
 
 /* A copy of the text that lives as long as the set; NULL without memory. */

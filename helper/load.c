@@ -137,8 +137,15 @@ static int choose_programs(struct packet_trail_bpf *skeleton, const struct load 
 		{skeleton->progs.on_drop_match, load->drop_hook},
 		{skeleton->progs.on_consume, load->consume_hook},
 		{skeleton->progs.on_end, load->drop_hook || load->consume_hook},
-		{skeleton->progs.on_release, load->release},
-		{skeleton->progs.on_copy, load->copy_hook},
+		{skeleton->progs.on_release, load->lineage_hooks[LINEAGE_RELEASE]},
+		{skeleton->progs.on_released, load->lineage_hooks[LINEAGE_RELEASED]},
+		{skeleton->progs.on_memory, load->lineage_hooks[LINEAGE_MEMORY]},
+		{skeleton->progs.on_stolen, load->lineage_hooks[LINEAGE_STOLEN]},
+		{skeleton->progs.on_reuse, load->lineage_hooks[LINEAGE_REUSE]},
+		{skeleton->progs.on_expand, load->lineage_hooks[LINEAGE_EXPAND]},
+		{skeleton->progs.on_expanded, load->lineage_hooks[LINEAGE_EXPANDED]},
+		{skeleton->progs.on_copy, load->lineage_hooks[LINEAGE_COPY]},
+		{skeleton->progs.on_merge, load->lineage_hooks[LINEAGE_MERGE]},
 		{skeleton->progs.on_tc_entry, load->programs},
 		{skeleton->progs.on_tc_verdict, load->programs},
 		{skeleton->progs.on_xdp_entry, load->programs},
@@ -176,6 +183,7 @@ static int configure(struct packet_trail_bpf *skeleton, const struct load *load)
 	settings->wire = load->filters.ethernet.wire || load->filters.ip.wire;
 	*(uint32_t *)&skeleton->rodata->drop_hook = load->drop_hook;
 	*(uint32_t *)&skeleton->rodata->consume_hook = load->consume_hook;
+	*(uint32_t *)&skeleton->rodata->merge_hook = load->lineage_hooks[LINEAGE_MERGE];
 	set_constant(&skeleton->rodata->redirect_info_at, load->redirect_info);
 	set_constant(&skeleton->rodata->prog_active_at, load->prog_active);
 	set_constant(&skeleton->rodata->current_kprobe_at, load->current_kprobe);
@@ -184,7 +192,8 @@ static int configure(struct packet_trail_bpf *skeleton, const struct load *load)
 	tell_filter(skeleton, &load->filters);
 	if (choose_programs(skeleton, load))
 		return -1;
-	if (!exchange_works())
+	settings->exchange = exchange_works();
+	if (!settings->exchange)
 		without_exchange(skeleton->obj);
 	if (bpf_map__set_max_entries(skeleton->maps.probe_cookies, load->places) ||
 	    bpf_map__set_max_entries(skeleton->maps.counters, settings->cpus) ||

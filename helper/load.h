@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include "../bpf/event.h"
 #include "filter.h"
+#include "lineage.h"
 #include "options.h"
 
 struct bpf_insn;
@@ -27,9 +28,8 @@ struct load {
 	/* Hook ids; 0 = leave this program out. */
 	uint32_t drop_hook;
 	uint32_t consume_hook;
-	uint32_t copy_hook;
+	uint32_t lineage_hooks[LINEAGES];
 	uint32_t point_hooks[POINTS];
-	bool release; /* watch skb_release_head_state beside its hook */
 	/* Variables as kallsyms.h has them; 0 = not known. */
 	uint64_t redirect_info;
 	uint64_t prog_active;

@@ -9,46 +9,26 @@
 
 /*
  * The functions that packets' identity needs, which are hooked always, and where the skb is if not
- * in its first place: those at which an skb ends, whatever way it is freed (bpf/identity.h says why
+ * in its first place: those at which an skb ends, whatever way it is freed (bpf/ends.h says why
  * these); those that make a fragment (void ip_copy_metadata(struct sk_buff *to, struct sk_buff
  * *from), net/ipv4/ip_output.c, and the same of IPv6; of a packet that was made as a list of
- * fragments, `from` is the one before); and that which puts fragments together (void
- * *inet_frag_reasm_prepare(struct inet_frag_queue *q, struct sk_buff *skb, struct sk_buff *parent),
- * net/ipv4/inet_fragment.c, since 5.1, c23f35d19db3): skb, which came last, becomes the whole
- * packet as a copy of the first one (skb_morph); that ends what it was.
+ * fragments, `from` is the one before); and those that put fragments together (bpf/fragments.h).
  */
 static const struct identity identities[] = {
-	{"skb_release_head_state", PART_END, 0}, {"kfree_skbmem", PART_END, 0},
-	{"napi_skb_cache_put", PART_END, 0},	 {"ip_copy_metadata", PART_FRAGMENT, 2},
-	{"ip6_copy_metadata", PART_FRAGMENT, 2}, {"inet_frag_reasm_prepare", PART_WHOLE, 0},
+	{"skb_release_head_state", PART_END, 0},    {"kfree_skbmem", PART_END, 0},
+	{"napi_skb_free_stolen_head", PART_END, 0}, {"napi_reuse_skb", PART_END, 2},
+	{"ip_copy_metadata", PART_FRAGMENT, 2},	    {"ip6_copy_metadata", PART_FRAGMENT, 2},
+	{"inet_frag_queue_insert", PART_QUEUED, 0}, {"inet_frag_reasm_prepare", PART_WHOLE, 0},
+	{"inet_frag_reasm_finish", PART_JOINED, 0},
 };
 
 /*
- * What runs between an skb's end and its memory's, destructors included (skb->destructor is called
- * by skb_release_head_state): a new packet is never born here.
+ * Where an skb's end begins, and what runs once its memory may be given back: a new packet is never
+ * born here, and never in between (bpf/identity.h).
  */
 static const char *const no_birth[] = {
-	"skb_release_head_state",
-	"kfree_skbmem",
-	"napi_skb_cache_put",
-	"skb_release_data",
-	"skb_release_all",
-	"skb_free_head",
-	"skb_pp_recycle",
-	"__kfree_skb",
-	"skb_unref",
-	"sock_wfree",
-	"__sock_wfree",
-	"sock_rfree",
-	"sock_efree",
-	"sock_pfree",
-	"sock_ofree",
-	"sock_edemux",
-	"tcp_wfree",
-	"sctp_wfree",
-	"skb_free_datagram",
-	"unix_destruct_scm",
-	"netlink_skb_destructor",
+	"__kfree_skb",	"skb_attempt_defer_free",    "skb_release_head_state", "skb_release_data",
+	"kfree_skbmem", "napi_skb_free_stolen_head", "napi_skb_cache_put",     "napi_reuse_skb",
 };
 
 /* What tells most of a packet's way; where hooks are attached one by one, these come first. */
@@ -112,10 +92,13 @@ static const char *const telling[] = {
 	"icmp_rcv",
 	"icmpv6_rcv",
 	"icmp_echo",
+	"icmpv6_echo_reply",
 	"icmp_send",
 	"__icmp_send",
 	"ping_rcv",
 	"raw_local_deliver",
+	"raw_rcv",
+	"rawv6_rcv",
 	"sctp_rcv",
 	"arp_rcv",
 	"sk_filter_trim_cap",
@@ -169,11 +152,18 @@ static bool listed(const char *const *list, size_t count, const char *name)
 	return false;
 }
 
+const struct identity *identity_at(size_t index)
+{
+	return index < sizeof(identities) / sizeof(*identities) ? &identities[index] : NULL;
+}
+
 const struct identity *identity_of(const char *name, const char *module)
 {
-	for (size_t i = 0; i < sizeof(identities) / sizeof(*identities); i++)
-		if (!*module && strcmp(identities[i].name, name) == 0)
-			return &identities[i];
+	const struct identity *identity;
+
+	for (size_t i = 0; (identity = identity_at(i)); i++)
+		if (!*module && strcmp(identity->name, name) == 0)
+			return identity;
 	return NULL;
 }
 

@@ -7,6 +7,7 @@
 #define PACKET_TRAIL_POLICY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct candidate;
@@ -17,7 +18,9 @@ enum part {
 	PART_NONE,
 	PART_END,      /* the skb is over when it is entered */
 	PART_FRAGMENT, /* the first argument becomes a fragment of the skb */
+	PART_QUEUED,   /* the skb waits in the first argument, a queue of fragments */
 	PART_WHOLE,    /* the skb becomes what fragments are put together to */
+	PART_JOINED,   /* the skb is that, and the first argument the queue */
 };
 
 struct identity {
@@ -25,6 +28,9 @@ struct identity {
 	enum part part;
 	uint8_t position; /* of the skb; 0 = where the declaration says */
 };
+
+/* The functions that are something to packets' identity, one by one; NULL after the last. */
+const struct identity *identity_at(size_t index);
 
 /* What this function is to packets' identity, NULL = nothing. `module` "" = vmlinux. */
 const struct identity *identity_of(const char *name, const char *module);

@@ -230,11 +230,15 @@ static void wall_text(uint64_t wall, char *text, size_t size, bool date)
 	snprintf(text, size, "%s.%09u%s", head, (unsigned)(wall % 1000000000), date ? "Z" : "");
 }
 
-static const char *const edges[] = {"", "clone", "copy", "segment", "fragment", "reassembled"};
+static const char *const edges[] = {
+	[EDGE_NONE] = "",	    [EDGE_CLONE] = "clone",	  [EDGE_COPY] = "copy",
+	[EDGE_SEGMENT] = "segment", [EDGE_FRAGMENT] = "fragment", [EDGE_REASSEMBLY] = "reassembled",
+	[EDGE_MERGE] = "merged",
+};
 
 static const char *edge_name(uint8_t edge)
 {
-	return edge < sizeof(edges) / sizeof(*edges) ? edges[edge] : "";
+	return edge < sizeof(edges) / sizeof(*edges) && edges[edge] ? edges[edge] : "";
 }
 
 static void print_line(struct print *print, const struct event *event, const struct hook *hook)

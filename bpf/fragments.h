@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Fragments that are put together. They wait in a queue until the last has come, and the skb of
+ * that one becomes the whole packet (net/ipv4/inet_fragment.c, since 5.1, c23f35d19db3):
+ *
+ *   inet_frag_queue_insert(q, skb, …)       another one waits
+ *   inet_frag_reasm_prepare(q, skb, parent) skb came last. Unless it is the first of the packet, it
+ *                                           goes on in a clone, and becomes a copy of the first
+ *                                           (skb_clone(), skb_morph())
+ *   inet_frag_reasm_finish(q, head, …)      the others are hung to it, or into it
+ *
+ * All of it under the queue's lock. The whole is a packet of its own, with an edge from each of its
+ * fragments: that from the first is told as every parent is, the others by one record.
+ */
+#ifndef PACKET_TRAIL_FRAGMENTS_H
+#define PACKET_TRAIL_FRAGMENTS_H
+
+#include "identity.h"
+#include "lineage.h"
+#include "send.h"
+#include "state.h"
+
+struct fragment {
+	u64 skb;
+	u64 id;
+};
+
+/* Of one packet, those that are followed; the rest of more is left out. */
+struct fragments {
+	u64 count;
+	struct fragment items[PARENTS];
+};
+
+static const struct fragments no_fragments = {};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 256);
+	__type(key, u64); /* address of the queue */
+	__type(value, struct fragments);
+} fragment_queues SEC(".maps");
+
+static __always_inline void fragment_waits(u64 queue, u64 skb, u64 id)
+{
+	const struct inet_frag_queue *q = (const void *)queue;
+	struct fragments *fragments = bpf_map_lookup_elem(&fragment_queues, &queue);
+	u64 tail = 0, at;
+
+	bpf_probe_read_kernel(&tail, sizeof(tail), &q->fragments_tail);
+	if (!fragments) {
+		bpf_map_update_elem(&fragment_queues, &queue, &no_fragments, BPF_ANY);
+		fragments = bpf_map_lookup_elem(&fragment_queues, &queue);
+		if (!fragments)
+			return;
+	}
+	/* The first in a queue; what is known of its address is of another one. */
+	if (!tail)
+		fragments->count = 0;
+	at = fragments->count;
+	if (at >= PARENTS)
+		return;
+	fragments->items[at] = (struct fragment){skb, id};
+	fragments->count = at + 1;
+}
+
+#define TREE_DEPTH 32
+
+/* The first fragment in a queue: the leftmost in a tree of skbs, which begin with their node. */
+static __always_inline u64 first_in(u64 queue)
+{
+	const struct inet_frag_queue *q = (const void *)queue;
+	struct rb_node *node = NULL, *left = NULL;
+
+	bpf_probe_read_kernel(&node, sizeof(node), &q->rb_fragments.rb_node);
+	for (u32 i = 0; node && i < TREE_DEPTH; i++) {
+		if (bpf_probe_read_kernel(&left, sizeof(left), &node->rb_left) || !left)
+			break;
+		node = left;
+	}
+	return (u64)node;
+}
+
+/* This skb becomes the whole packet: on_copy() is next, unless it is its first fragment itself. */
+static __always_inline void whole_begins(u64 queue, u64 skb)
+{
+	struct view *view = view_of(SCRATCH_COPY);
+	bool first = first_in(queue) == skb;
+
+	if (!view)
+		return;
+	view->whole = first ? 0 : skb;
+	view->first = first ? skb : 0;
+}
+
+/*
+ * A packet is cut, on one CPU at a stretch: `child` becomes a fragment of what `skb` is. Where its
+ * skbs were made beforehand, the kernel copies from each to the next (ip_fraglist_prepare(),
+ * net/ipv4/ip_output.c, ip6_fraglist_prepare()): all are fragments of the first.
+ */
+static __always_inline void fragment_born(struct view *view, u64 child, u64 skb,
+					  struct counters *counters)
+{
+	struct packet *packet = packet_of(skb);
+	u64 cut;
+
+	if (!packet)
+		return;
+	cut = view->piece == packet->id ? view->cut : packet->id;
+	packet = child_born(view, child, skb, EDGE_FRAGMENT, counters);
+	if (!packet)
+		return;
+	packet->parent = cut << EDGE_BITS | EDGE_FRAGMENT;
+	view->cut = cut;
+	view->piece = packet->id;
+}
+
+/*
+ * The whole packet is there, in this skb. Where the first fragment came last, nothing was copied:
+ * the whole takes its place here. NULL when there is no room for it.
+ */
+static __always_inline struct packet *whole_here(u64 skb, struct packet *packet,
+						 struct counters *counters)
+{
+	struct view *view = view_of(SCRATCH_COPY);
+	u64 id = packet->id;
+
+	if (!view || view->first != skb)
+		return packet;
+	view->first = 0;
+	packet = packet_born(view, skb, counters);
+	if (packet)
+		packet->parent = id << EDGE_BITS | EDGE_REASSEMBLY;
+	return packet;
+}
+
+/* Tells which other fragments, than `first`, the whole packet is made of. */
+static __always_inline void send_fragments(const struct view *view, u64 queue, u64 first,
+					   const struct packet *packet, const struct hit *hit,
+					   struct counters *counters)
+{
+	const struct fragments *fragments = bpf_map_lookup_elem(&fragment_queues, &queue);
+	struct event_with_parents *record;
+	u64 count = fragments ? fragments->count : 0;
+
+	if (!count)
+		return;
+	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+	if (!record) {
+		/* All but the first, whether they are still there or not. */
+		__sync_fetch_and_add(&counters->sent, count - 1);
+		__sync_fetch_and_add(&counters->lost_ring, count - 1);
+		goto forget;
+	}
+	for (u32 i = 0; i < PARENTS; i++) {
+		const struct fragment *fragment = &fragments->items[i];
+		const struct packet *there;
+		u64 id;
+
+		if (i >= count)
+			break;
+		/* A duplicate was freed. That which came last is in another skb by now. */
+		there = packet_of(fragment->skb);
+		id = i + 1 == count || (there && there->id == fragment->id) ? fragment->id : 0;
+		if (id == first)
+			id = 0;
+		if (id)
+			__sync_fetch_and_add(&counters->sent, 1);
+		record->parents[i] = id;
+	}
+	fill(&record->event, view, packet, hit, counters);
+	record->event.type = RECORD_PARENTS;
+	record->event.edge = EDGE_REASSEMBLY;
+	record->count = count;
+	bpf_ringbuf_submit(record, wakeup(counters));
+forget:
+	bpf_map_delete_elem(&fragment_queues, &queue);
+}
+
+#endif
