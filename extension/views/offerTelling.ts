@@ -15,7 +15,7 @@ export async function offerTelling(node: string, queries: TraceQueries): Promise
   const yes = 'Only the Most Telling';
   const answer = await vscode.window.showInformationMessage(
     `The kernel of ${node} lets functions be hooked one by one only: ${hooksWaiting.toLocaleString('en')} are still to come, ` +
-      'and go as slowly. The trace is live meanwhile. The most telling functions alone start and stop at once.',
+      'and removing them takes as long. The trace is live meanwhile. The most telling functions alone start and stop at once.',
     yes,
     'Wait for All',
   );
