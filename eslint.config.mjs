@@ -65,7 +65,7 @@ const timelineRooms = {
   parts: {
     files:
       'canvasBackdrop canvasGaps canvasMarks canvasNames canvasRenderer canvasRuler canvasSheet canvasSigns captureBox controls dom ' +
-      'focusProbe laneLabels lanesScene overviewView renderer scrollbar splitter strips trailCells',
+      'focusProbe laneLabels lanesScene overviewView relativesView renderer scrollbar splitter strips trailCells',
     knows: ['model', 'parts'],
   },
   panes: { files: 'detailView lanesPane legend messages toasts toolbar tooltip trailView', knows: ['model', 'parts'] },

@@ -39,26 +39,33 @@ export function drawGrid({ context, palette, width, height }: Sheet, scene: Scen
   context.globalAlpha = 1;
 }
 
-/** Thin lines from a parent's lane down or up to the first hop of a packet that was made from it. */
+/**
+ * Thin lines from a parent's lane down or up to the first hop of a packet that was made from it, and from what was put together to the
+ * hop where that was.
+ */
 export function drawConnectors({ context, palette, width }: Sheet, scene: Scene): void {
   const byLane = new Map(scene.rows.map((row) => [row.lane, row]));
+  const connect = (from: number | undefined, into: { readonly y: number }, ns: number): void => {
+    const parent = from === undefined ? undefined : byLane.get(from);
+    if (parent === undefined) return;
+    const x = Math.round(xOf(scene.viewport, ns)) + 0.5;
+    if (x < -10 || x > width + 10) return;
+    const half = scene.rowHeight / 2;
+    const edge = half + (markHeight / 2) * Math.sign(into.y - parent.y);
+    const [begin, end] = [Math.round(parent.y + edge), Math.round(into.y + half) + 0.5];
+    context.moveTo(x - 5, begin);
+    context.lineTo(x - 5, end);
+    context.lineTo(x, end);
+    context.moveTo(x - 3, end - 3);
+    context.lineTo(x, end);
+    context.lineTo(x - 3, end + 3);
+  };
   context.strokeStyle = palette.dim;
   context.lineWidth = 1;
   context.beginPath();
   for (const row of scene.rows) {
-    const parent = row.parent === undefined ? undefined : byLane.get(row.parent);
-    if (parent === undefined) continue;
-    const x = Math.round(xOf(scene.viewport, row.firstNs)) + 0.5;
-    if (x < -10 || x > width + 10) continue;
-    const half = scene.rowHeight / 2;
-    const edge = half + (markHeight / 2) * Math.sign(row.y - parent.y);
-    const [from, to] = [Math.round(parent.y + edge), Math.round(row.y + half) + 0.5];
-    context.moveTo(x - 5, from);
-    context.lineTo(x - 5, to);
-    context.lineTo(x, to);
-    context.moveTo(x - 3, to - 3);
-    context.lineTo(x, to);
-    context.lineTo(x - 3, to + 3);
+    connect(row.parent, row, row.firstNs);
+    for (const { lane, ns } of row.joins) connect(lane, row, ns);
   }
   context.stroke();
 }

@@ -1,10 +1,10 @@
 // The marks of the lanes in view: pixels of a strip a lane (strips.ts), so that a hundred thousand of them fit in a frame; what stands
 // out of them (drops, verdicts, names) is gathered meanwhile, and drawn after them.
-import { markBenign, markDrop, markFree, markProgram, markVerdict } from '../extension/protocol/pages.ts';
+import { markDiscard, markDrop, markFree, markProgram, markVerdict } from '../extension/protocol/pages.ts';
 import { layers } from '../extension/protocol/timeline.ts';
 import { CanvasNames, type Name } from './canvasNames.ts';
 import { markHeight, type Sheet } from './canvasSheet.ts';
-import { drawDrops, drawEntries, drawFrees, drawVerdicts, type Shape } from './canvasSigns.ts';
+import { drawDiscards, drawDrops, drawEntries, drawFrees, drawVerdicts, type Shape } from './canvasSigns.ts';
 import { lowerBound, markOfEvent, marksOf, type LoadedPage } from './marks.ts';
 import type { Palette } from './palette.ts';
 import type { Scene, SceneRow } from './renderer.ts';
@@ -14,7 +14,7 @@ import { pixelOf, Strips } from './strips.ts';
 interface Batches {
   readonly drops: Shape[];
   /** Ends that are drops to the kernel only. */
-  readonly benign: Shape[];
+  readonly discards: Shape[];
   readonly verdicts: Shape[];
   readonly programVerdicts: Shape[];
   readonly programEntries: Shape[];
@@ -23,7 +23,7 @@ interface Batches {
 }
 
 /** Flags of marks that are drawn as a sign with a text of their own beside it. */
-const markEnd = markDrop | markBenign;
+const markEnd = markDrop | markDiscard;
 
 /** From this width on a block carries its function's name, px. */
 const labelWidth = 48;
@@ -54,7 +54,7 @@ export class CanvasMarks {
     this.light.begin(width, scene.rows.length, ratio);
     const batches: Batches = {
       drops: [],
-      benign: [],
+      discards: [],
       verdicts: [],
       programVerdicts: [],
       programEntries: [],
@@ -80,8 +80,8 @@ export class CanvasMarks {
     drawEntries(sheet, batches.programEntries, program);
     drawVerdicts(sheet, batches.programVerdicts, program);
     drawVerdicts(sheet, batches.verdicts, palette.foreground);
-    drawDrops(sheet, batches.benign, { colour: palette.dim, weight: 400, line: 1 });
-    drawDrops(sheet, batches.drops, { colour: palette.error, weight: 600, line: 2 });
+    drawDiscards(sheet, batches.discards);
+    drawDrops(sheet, batches.drops);
     return selected;
   }
 
@@ -132,9 +132,9 @@ export class CanvasMarks {
       const shape = { x: left + wide / 2, y: middle, text: '', room };
       const sign = { ...shape, y: top };
       if (flag & markEnd) {
-        const ends = flag & markDrop ? batches.drops : batches.benign;
+        const ends = flag & markDrop ? batches.drops : batches.discards;
         // The lane's reason is that of its last real drop.
-        const text = flag & markDrop || row.benign ? (row.drop ?? '') : '';
+        const text = flag & markDrop || row.discarded ? (row.drop ?? '') : '';
         ends.push({ ...shape, x: left + wide - 1, text });
       } else if (flag & markVerdict) (flag & markProgram ? batches.programVerdicts : batches.verdicts).push(sign);
       else if (flag & markProgram) batches.programEntries.push(sign);

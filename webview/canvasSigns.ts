@@ -60,18 +60,36 @@ export function drawFrees({ context, palette }: Sheet, frees: readonly Shape[]):
 }
 
 /** A cross in a disc with the reason beside it: not to be taken for anything else, with or without colours. */
-export function drawDrops(
+export function drawDrops(sheet: Sheet, drops: readonly Shape[]): void {
+  drawEnds(sheet, drops, { colour: sheet.palette.error, weight: 600, line: 2 }, (context, x, y) => {
+    const arm = 3.5;
+    context.moveTo(x - arm, y - arm);
+    context.lineTo(x + arm, y + arm);
+    context.moveTo(x + arm, y - arm);
+    context.lineTo(x - arm, y + arm);
+  });
+}
+
+/** A bar in a thin disc: the kernel let go of it, and nothing was lost. */
+export function drawDiscards(sheet: Sheet, discards: readonly Shape[]): void {
+  drawEnds(sheet, discards, { colour: sheet.palette.dim, weight: 400, line: 1 }, (context, x, y) => {
+    context.moveTo(x - 3.5, y);
+    context.lineTo(x + 3.5, y);
+  });
+}
+
+function drawEnds(
   { context, palette }: Sheet,
   drops: readonly Shape[],
   { colour, weight, line }: { readonly colour: string; readonly weight: number; readonly line: number },
+  sign: (context: CanvasRenderingContext2D, x: number, y: number) => void,
 ): void {
-  const arm = 3.5;
   let last: Shape | undefined;
   context.lineCap = 'round';
   context.font = `${weight} 11px ${palette.font}`;
   context.textBaseline = 'middle';
   for (const drop of drops) {
-    // Crosses that would lie on one another are one.
+    // Those that would lie on one another are one.
     if (last?.y === drop.y && drop.x - last.x < 3) continue;
     last = drop;
     const { x, y } = drop;
@@ -86,15 +104,12 @@ export function drawDrops(
     context.stroke();
     context.lineWidth = line;
     context.beginPath();
-    context.moveTo(x - arm, y - arm);
-    context.lineTo(x + arm, y + arm);
-    context.moveTo(x + arm, y - arm);
-    context.lineTo(x - arm, y + arm);
+    sign(context, x, y);
     context.stroke();
     // A sign that is out of view leaves its text to the arrow at the edge.
     if (drop.text === '' || x < 0) continue;
     const width = context.measureText(drop.text).width;
-    // Beside the cross where there is room: after it, else before it.
+    // Beside the sign where there is room: after it, else before it.
     const after = drop.room > width + 16;
     if (!after && x < width + 20) continue;
     const left = after ? x + 12 : x - 12 - width;

@@ -47,9 +47,9 @@ export function formatClock(ms: number): string {
   return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${String(at.getMilliseconds()).padStart(3, '0')}`;
 }
 
-/** How a packet ended by the kernel's word: "Dropped: NETFILTER_DROP", "Kernel reports NO_SOCKET: normal for an answered ping". */
-export function endText(reason: string, benign: string): string {
-  return benign === '' ? `Dropped: ${reason}` : `Kernel reports ${reason}: ${benign}`;
+/** How a packet ended: "Dropped: NETFILTER_DROP", "Discarded (NO_SOCKET): the raw socket of ping got a copy of it". */
+export function endText(reason: string, discard: string): string {
+  return discard === '' ? `Dropped: ${reason}` : `Discarded (${reason}): ${discard}`;
 }
 
 /** Layers in words. */

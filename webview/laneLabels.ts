@@ -47,7 +47,7 @@ function render(element: HTMLElement, { row, y, lane, selected, hovered }: Label
   element.setAttribute('aria-selected', String(selected));
   element.setAttribute('aria-posinset', String(row + 1));
   element.setAttribute('aria-setsize', String(total));
-  const key = lane === undefined ? '' : `${lane.index} ${lane.events} ${lane.drop ?? ''} ${lane.benign} ${lane.label}`;
+  const key = lane === undefined ? '' : `${lane.index} ${lane.events} ${lane.drop ?? ''} ${lane.discard} ${lane.label}`;
   if (element.dataset['key'] === key) return;
   element.dataset['key'] = key;
   if (lane === undefined) {
@@ -56,8 +56,9 @@ function render(element: HTMLElement, { row, y, lane, selected, hovered }: Label
     return;
   }
   const lasted = formatDuration(lane.lastNs - lane.firstNs);
-  const ended = lane.drop === undefined ? '' : endText(lane.drop, lane.benign);
-  const made = lane.parent === undefined ? '' : '\nMade from another packet';
+  const ended = lane.drop === undefined ? '' : endText(lane.drop, lane.discard);
+  const sources = lane.joins.length + (lane.parent === undefined ? 0 : 1);
+  const made = sources === 0 ? '' : `\nMade from ${plural(sources, 'other packet')}`;
   element.title = `${lane.label}\nPacket ${lane.id} · ${plural(lane.events, 'hop')} in ${lasted}${ended === '' ? '' : `\n${ended}`}${made}`;
   element.replaceChildren(
     el('span', { class: 'label-id', text: `#${lane.id}` }),
@@ -67,9 +68,9 @@ function render(element: HTMLElement, { row, y, lane, selected, hovered }: Label
       ? []
       : [
           el('span', {
-            class: lane.benign === '' ? 'badge drop' : 'badge benign',
-            text: '✕',
-            attributes: { role: 'img', 'aria-label': lane.benign === '' ? `dropped: ${lane.drop}` : ended },
+            class: lane.discard === '' ? 'badge drop' : 'badge discard',
+            text: lane.discard === '' ? '✕' : '–',
+            attributes: { role: 'img', 'aria-label': lane.discard === '' ? `dropped: ${lane.drop}` : ended },
           }),
         ]),
     el('span', { class: 'label-count', text: formatCount(lane.events) }),

@@ -56,8 +56,9 @@ export function sceneOf(
       firstNs: lane.firstNs,
       lastNs: lane.lastNs,
       drop: lane.drop,
-      benign: lane.benign !== '',
+      discarded: lane.discard !== '',
       parent: lane.parent,
+      joins: lane.joins,
       selected: lane.index === selected?.lane.index,
       hovered: row === hovered,
     });

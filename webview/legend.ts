@@ -11,6 +11,7 @@ export function createLegend(): HTMLElement {
     { class: 'legend', attributes: { 'aria-label': 'Legend' } },
     ...layers.map((layer) => entry(el('span', { class: `swatch layer-${layer}` }), layerNames[layer])),
     entry(el('span', { class: 'sign drop', text: '✕' }), 'drop'),
+    entry(el('span', { class: 'sign discard', text: '⊖' }), 'discard: nothing lost'),
     entry(el('span', { class: 'sign program', text: '▸' }), 'BPF program'),
     entry(el('span', { class: 'sign program', text: '◆' }), 'its verdict'),
     entry(el('span', { class: 'sign verdict', text: '◆' }), 'other verdict'),

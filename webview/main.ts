@@ -14,6 +14,7 @@ import { createLegend } from './legend.ts';
 import { Messages } from './messages.ts';
 import { Model } from './model.ts';
 import { Persistence } from './persistence.ts';
+import { RelativesView } from './relativesView.ts';
 import { Selection } from './selection.ts';
 import { watchTheme } from './theme.ts';
 import { Toasts } from './toasts.ts';
@@ -69,12 +70,16 @@ function start(root: HTMLElement): void {
     },
     messages.empty,
   );
-  const trailView = new TrailView({
-    select: (index) => void selection.selectIndex(index),
-    open: (index, beside) => void selection.openIndex(index, beside),
-    show: (first, end) => selection.trail.show(first, end),
-    row: (index) => selection.trail.row(index),
-  });
+  const relatives = new RelativesView((event) => void selection.selectEvent(event, { reveal: 'all' }).catch(fail));
+  const trailView = new TrailView(
+    {
+      select: (index) => void selection.selectIndex(index),
+      open: (index, beside) => void selection.openIndex(index, beside),
+      show: (first, end) => selection.trail.show(first, end),
+      row: (index) => selection.trail.row(index),
+    },
+    relatives,
+  );
   const detailView = new DetailView();
   const layout = new Layout(
     root,
@@ -109,6 +114,7 @@ function start(root: HTMLElement): void {
   const updateTrail = (): void => {
     const { selected, trail } = selection;
     const firstNs = trail.row(0)?.timeNs ?? selected?.lane.firstNs ?? 0;
+    relatives.update(trail.relatives);
     trailView.update(trail.total, firstNs, selected?.index, trail.lane !== undefined);
   };
 

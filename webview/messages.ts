@@ -38,9 +38,9 @@ export class Messages {
       index === 0 ? '' : `${formatDuration(row.sinceNs)} after the previous`,
       row.drop === undefined
         ? ''
-        : row.drop.hint === ''
+        : row.drop.discard === ''
           ? `dropped, ${row.drop.reason}`
-          : endText(row.drop.reason, row.drop.hint),
+          : endText(row.drop.reason, row.drop.discard),
       row.verdict === undefined || row.verdict === row.drop?.reason ? '' : `verdict ${row.verdict}`,
       row.program?.where ?? '',
       row.calledFrom === undefined ? '' : `called from ${row.calledFrom.program}`,

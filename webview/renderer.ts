@@ -1,5 +1,5 @@
 // What a renderer of the lanes gets to draw. Canvas2D is behind it (canvasRenderer.ts); another one needs only this.
-import type { GapMark } from '../extension/protocol/timeline.ts';
+import type { GapMark, Lane } from '../extension/protocol/timeline.ts';
 import type { LoadedPage } from './marks.ts';
 import type { Palette } from './palette.ts';
 import type { Viewport } from './viewport.ts';
@@ -14,8 +14,9 @@ export interface SceneRow {
   readonly lastNs: number;
   readonly drop: string | undefined;
   /** The drop is the usual end of such a packet. */
-  readonly benign: boolean;
+  readonly discarded: boolean;
   readonly parent: number | undefined;
+  readonly joins: Lane['joins'];
   readonly selected: boolean;
   readonly hovered: boolean;
 }

@@ -1,5 +1,5 @@
 // What is said beside the pointer: of the hop under it, of losses there, and of the time on the ruler.
-import { markBenign, markDrop, markProgram } from '../extension/protocol/pages.ts';
+import { markDiscard, markDrop, markProgram } from '../extension/protocol/pages.ts';
 import { layers, type GapMark, type Lane } from '../extension/protocol/timeline.ts';
 import { el } from './dom.ts';
 import { endText, formatClock, formatCount, formatDuration, formatTime, layerNames, plural } from './format.ts';
@@ -62,8 +62,8 @@ function hopLines(model: Model, { page, fromNs }: LoadedPage, lane: Lane, mark: 
   const name = label?.function ?? '…';
   lines.push(['tooltip-title', count > 1 ? `${formatCount(count)} hops from ${name} on` : name]);
   if (flags & markDrop) lines.push(['tooltip-drop', `✕ ${endText(lane.drop ?? 'reason unknown', '')}`]);
-  else if (flags & markBenign && lane.benign !== '')
-    lines.push(['tooltip-line', `✕ ${endText(lane.drop ?? '', lane.benign)}`]);
+  else if (flags & markDiscard && lane.discard !== '')
+    lines.push(['tooltip-line', `⊖ ${endText(lane.drop ?? '', lane.discard)}`]);
   if (count === 1 && flags & markProgram && label !== undefined && label.note !== '')
     lines.push(['tooltip-line', label.note]);
   lines.push(['tooltip-line', `${formatTime(at)} (+${formatDuration(Math.max(0, at - lane.firstNs))} in the trail)`]);

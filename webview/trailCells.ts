@@ -92,8 +92,8 @@ function whatHappened({
   const asides: HTMLElement[] = [];
   if (drop !== undefined) {
     const text = `${drop.reason}${drop.where === '' ? '' : ` at ${drop.where}`}`;
-    if (drop.hint === '') happened.push(part('drop-text', `✕ ${text}`, `Dropped: ${text}`));
-    else happened.push(part('benign-text', `✕ ${text}: ${drop.hint}`, endText(text, drop.hint)));
+    if (drop.discard === '') happened.push(part('drop-text', `✕ ${text}`, `Dropped: ${text}`));
+    else happened.push(part('discard-text', `⊖ ${text}: ${drop.discard}`, endText(text, drop.discard)));
   }
   // A verdict that drops is the drop's reason already.
   if (verdict !== undefined && verdict !== drop?.reason) {

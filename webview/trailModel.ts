@@ -1,5 +1,5 @@
 // The selected packet's trail, loaded in chunks as it is looked at.
-import type { TimelineRequests, TrailRow } from '../extension/protocol/timeline.ts';
+import type { Relative, TimelineRequests, TrailRow } from '../extension/protocol/timeline.ts';
 
 type Answer = TimelineRequests['trail'][1];
 
@@ -14,6 +14,8 @@ export class TrailModel {
   private generation = 0;
   private current: number | undefined;
   total = 0;
+  /** The packets that this one was made from, and those made from it; none until rows have come. */
+  relatives: readonly Relative[] = [];
 
   constructor(
     private readonly ask: (request: TimelineRequests['trail'][0]) => Promise<Answer>,
@@ -30,6 +32,7 @@ export class TrailModel {
     if (lane === this.current) return;
     this.current = lane;
     this.total = total;
+    this.relatives = [];
     this.generation++;
     this.chunks = new Map();
     this.asked.clear();
@@ -71,12 +74,13 @@ export class TrailModel {
     const asked = this.asked.get(at);
     if (asked !== undefined) return asked;
     const promise = this.ask({ lane, offset: at * chunk, count: chunk }).then(
-      ({ total, rows }) => {
+      ({ total, rows, relatives }) => {
         if (generation !== this.generation) return;
         this.asked.delete(at);
         if (this.chunks.size >= most) this.chunks.clear();
         this.chunks.set(at, rows);
         this.total = total;
+        this.relatives = relatives;
         this.onChange();
       },
       (error: unknown) => {

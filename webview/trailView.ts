@@ -1,6 +1,7 @@
 // The selected packet's trail as a grid, a row a hop; only the rows in view exist.
 import type { TrailRow } from '../extension/protocol/timeline.ts';
 import { el } from './dom.ts';
+import type { RelativesView } from './relativesView.ts';
 import { Scrollbar } from './scrollbar.ts';
 import { clampScroll, rowsInView, scrollToRow } from './scroll.ts';
 import { cellsOf, columnCount, headCells } from './trailCells.ts';
@@ -31,7 +32,11 @@ export class TrailView {
   private firstNs = 0;
   private selected = -1;
 
-  constructor(private readonly actions: TrailActions) {
+  /** `relatives` stands above the grid. */
+  constructor(
+    private readonly actions: TrailActions,
+    relatives: RelativesView,
+  ) {
     this.scrollbar = new Scrollbar((top) => this.scrollTo(top));
     const attributes = { role: 'row', 'aria-rowindex': '1' };
     const headRow = el('div', { class: 'trail-row head', attributes }, ...headCells());
@@ -55,8 +60,8 @@ export class TrailView {
     this.element = el(
       'section',
       { class: 'trail', attributes: { 'aria-label': 'Trail' } },
-      this.grid,
-      this.scrollbar.element,
+      relatives.element,
+      el('div', { class: 'trail-frame' }, this.grid, this.scrollbar.element),
       this.empty,
     );
     this.grid.addEventListener('wheel', (event) => {
@@ -183,7 +188,7 @@ export class TrailView {
     element.dataset['index'] = String(index);
     element.id = `hop-${index}`;
     element.setAttribute('aria-rowindex', String(index + 2));
-    element.classList.toggle('dropped', row?.drop?.hint === '');
+    element.classList.toggle('dropped', row?.drop?.discard === '');
     element.replaceChildren(...cellsOf(row, index, this.firstNs));
   }
 }

@@ -26,7 +26,7 @@ export const markDrop = 1;
 export const markVerdict = 2;
 export const markFree = 4;
 export const markProgram = 16;
-export const markBenign = 64;
+export const markDiscard = 64;
 
 /** Bytes of a page with these dimensions. */
 function pageSize(lanes: number, marks: number): number {

@@ -56,10 +56,25 @@ export interface Lane {
   readonly events: number;
   /** Name of the drop reason; undefined when the packet was not dropped. */
   readonly drop: string | undefined;
-  /** Why that drop is the usual end of such a packet, "normal for an answered ping"; empty for a real drop and without one. */
-  readonly benign: string;
+  /** Where the data went that the kernel freed for that reason: "the raw socket of ping got a copy of it"; empty for a drop and without one. */
+  readonly discard: string;
   /** Index of the packet that this one was made from. */
   readonly parent: number | undefined;
+  /** Packets that went into this one later, and when: other fragments of a datagram, what GRO merged. */
+  readonly joins: readonly { readonly lane: number; readonly ns: number }[];
+}
+
+/** A packet that the selected one was made from, or that was made from it. */
+export interface Relative {
+  /** Index in the store. */
+  readonly lane: number;
+  readonly id: string;
+  readonly label: string;
+  /** "clone", "fragment", "reassembled": how the one came from the other. */
+  readonly edge: string;
+  readonly side: 'parent' | 'child';
+  /** Its first event. */
+  readonly event: number;
 }
 
 /** One hop in the selected packet's trail. */
@@ -77,8 +92,8 @@ export interface TrailRow {
   readonly cpu: number;
   /** What this hop changed against the previous one: "dst 10.0.0.2:80 → 10.1.0.2:8080", "len 84 → 98". */
   readonly changes: readonly string[];
-  /** `hint`: why it is the usual end of such a packet; empty for a real drop. */
-  readonly drop: { readonly reason: string; readonly where: string; readonly hint: string } | undefined;
+  /** `discard`: where the data went, of what the kernel freed and nobody lost; empty for a drop. */
+  readonly drop: { readonly reason: string; readonly where: string; readonly discard: string } | undefined;
   /** The kernel's own words on a drop that a BPF program's verdict made a hop before: "TC_INGRESS at sch_handle_ingress+0x40". */
   readonly record: string;
   /** "TC_ACT_OK", "TC_ACT_REDIRECT → eth1". */
@@ -135,7 +150,11 @@ export interface TimelineRequests {
   lanes: [{ filter: string; offset: number; count: number }, { total: number; lanes: readonly Lane[] }];
   /** Hops of these lanes in [fromNs, toNs], at most one mark per lane and bucket: see pages.ts. */
   page: [{ lanes: readonly number[]; fromNs: number; toNs: number; buckets: number }, { data: ArrayBuffer }];
-  trail: [{ lane: number; offset: number; count: number }, { total: number; rows: readonly TrailRow[] }];
+  /** A window of a packet's trail, and its relatives: those that it was made from first. */
+  trail: [
+    { lane: number; offset: number; count: number },
+    { total: number; rows: readonly TrailRow[]; relatives: readonly Relative[] },
+  ];
   event: [{ event: number }, EventDetail];
   /** Labels of these events, at most 1,000 a request, in the order asked for; an unknown event has empty strings. */
   hops: [{ events: readonly number[] }, { hops: readonly HopLabel[] }];

@@ -6,8 +6,8 @@ const chunkRows = 1 << chunkBits;
 const rowMask = chunkRows - 1;
 const firstRows = 1024;
 
-/** Bits of the flags column; they are those of a page's marks (protocol/pages.ts). `record`, `benign`: see drops.ts. */
-export const eventFlag = { drop: 1, verdict: 2, free: 4, parent: 8, program: 16, record: 32, benign: 64 } as const;
+/** Bits of the flags column; they are those of a page's marks (protocol/pages.ts). `record`: see drops.ts; `discard`: discards.ts. */
+export const eventFlag = { drop: 1, verdict: 2, free: 4, parent: 8, program: 16, record: 32, discard: 64 } as const;
 
 /** Bytes that one event takes in the columns, without and with a stack id. */
 const plainBytes = 8 + 10 * 4 + 2 * 2 + 2 * 1;

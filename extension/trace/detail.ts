@@ -50,8 +50,9 @@ export function eventDetail(data: TraceData, order: LaneOrder, event: number): E
   add('Wall clock', wall === undefined ? '' : wallText(wall));
   add('Monotonic clock', monotonicText(mono));
   const drop = dropOf(data, event);
-  add('Drop reason', drop && (drop.hint === '' ? drop.reason : `${drop.reason} (${drop.hint})`));
-  add('Dropped at', drop?.where);
+  add(drop?.discard === '' ? 'Drop reason' : 'Discard reason', drop?.reason);
+  add(drop?.discard === '' ? 'Dropped at' : 'Discarded at', drop?.where);
+  add('Its data', drop?.discard);
   const record = recordOf(data, event);
   add("Kernel's record", record === '' ? '' : `${record}; the drop itself is the verdict before`);
   add('Verdict', verdictOf(data, event));

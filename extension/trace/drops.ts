@@ -1,18 +1,16 @@
-// Drops: the kernel's, those that a BPF program's verdict makes, and those that are none to a person.
+// Drops: the kernel's, and those that a BPF program's verdict makes.
 //
 // The rule for both together: a program's verdict that drops (programText.ts) is the packet's drop, with the verdict as its reason.
 // The kernel then frees the skb and tells of the same drop once more. So the packet's next drop event, when it has no reason
 // of its own (TC_INGRESS, TC_EGRESS, XDP…, NOT_SPECIFIED, or none on kernels without reasons), is the kernel's record of it:
 // a hop like others that shows what the kernel said, not a drop. Any other reason, and any later drop, counts for itself.
 //
-// Some ends that the kernel calls drops happen to every packet of a kind when all is well. They are shown with what the kernel
-// said and a hint, and don't count as drops.
-import type { Tuple } from './intern.ts';
+// What the kernel calls a drop may be none: discards.ts.
+import { discardText } from './discards.ts';
 import type { TraceData } from './traceData.ts';
-import { isIcmp } from './text.ts';
 import { verdictName } from './verdicts.ts';
 
-/** What a row of the drops table is, its column c. */
+/** What a row of the drops table is, its column c; or a discard (discards.ts). */
 export const dropKind = {
   kernel: 0,
   /** By a verdict that the kernel hasn't recorded yet. */
@@ -20,53 +18,7 @@ export const dropKind = {
   recorded: 2,
   /** The kernel's record of a verdict's drop. */
   record: 3,
-  /** A drop to the kernel only. */
-  benign: 4,
 } as const;
-
-/** An end that is the usual one: what the kernel says, where, of which packets; and what a person is told. */
-interface BenignEnd {
-  readonly reason: string;
-  /** Of the functions that free the packet; the compiler may have put one into its caller. */
-  readonly place: RegExp;
-  readonly packet: (tuple: Tuple | undefined, tcpFlags: number) => boolean;
-  readonly hint: string;
-}
-
-const tcpAck = 0x10;
-const benignEnds: readonly BenignEnd[] = [
-  {
-    // ping_rcv (net/ipv4/ping.c) looks for a ping socket, and icmp_rcv or icmpv6_rcv free the reply when there is none, though the raw
-    // socket of whoever pings got its copy.
-    reason: 'NO_SOCKET',
-    place: /^(icmp|icmpv6|ping)_rcv(\.|$)/,
-    packet: (tuple) =>
-      tuple === undefined || (isIcmp(tuple.l4) && tuple.sourcePort >>> 8 === (tuple.l4 === 58 ? 129 : 0)),
-    hint: 'normal for an answered ping',
-  },
-  {
-    // tcp_rcv_state_process (net/ipv4/tcp_input.c) discards what it has nothing to queue of: an acknowledgement, once it is taken in.
-    reason: 'NOT_SPECIFIED',
-    place: /^tcp_rcv_state_process(\.|$)/,
-    packet: (tuple, tcpFlags) => tuple?.l4 === 6 && tcpFlags === tcpAck,
-    hint: 'normal for an acknowledgement that was taken in',
-  },
-];
-
-/** Whether a kernel's drop is the usual end of such a packet. `location` and `tuple` are indices in the trace's tables. */
-export function isBenign(data: TraceData, reason: number, location: number, tuple: number, tcpFlags: number): boolean {
-  const name = data.reasons.name(reason);
-  const end = benignEnds.find((each) => each.reason === name);
-  if (end?.packet(data.tuples.get(tuple), tcpFlags) !== true) return false;
-  return end.place.test(data.symbols.find(data.addresses.big(location))?.symbol.name ?? '');
-}
-
-/** What makes a row of the drops table a benign end, for a person; empty for a drop. */
-export function benignHint(data: TraceData, row: number): string {
-  if (data.drops.value(row, 3) !== dropKind.benign) return '';
-  const name = data.reasons.name(data.drops.value(row, 1));
-  return benignEnds.find(({ reason }) => reason === name)?.hint ?? '';
-}
 
 const recordReasons = /^(NOT_SPECIFIED|TC_INGRESS|TC_EGRESS|XDP\w*)$/;
 
@@ -92,11 +44,11 @@ function told(data: TraceData, row: number): { reason: string; where: string } {
   return { reason: dropReason(data, row), where: location === 0n ? '' : data.symbols.text(location) };
 }
 
-/** Why and where an event dropped its packet, with a hint when that is the usual end; undefined when it didn't. */
-export function dropOf(data: TraceData, event: number): { reason: string; where: string; hint: string } | undefined {
+/** Why and where an event dropped or discarded its packet, and of a discard where the data went; undefined when it did neither. */
+export function dropOf(data: TraceData, event: number): { reason: string; where: string; discard: string } | undefined {
   const row = data.drops.find(event);
   if (row < 0 || data.drops.value(row, 3) === dropKind.record) return undefined;
-  return { ...told(data, row), hint: benignHint(data, row) };
+  return { ...told(data, row), discard: discardText(data, row) };
 }
 
 /** What the kernel recorded of a verdict's drop: "TC_INGRESS at sch_handle_ingress+0x40"; empty for other events. */

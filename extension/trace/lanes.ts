@@ -15,27 +15,43 @@ import {
   type Term,
 } from './query.ts';
 import { eventFlag } from './columns.ts';
-import { benignHint, dropReason } from './drops.ts';
+import { discardText } from './discards.ts';
+import { dropReason } from './drops.ts';
 import { programName } from './programText.ts';
 import type { Program } from './programMessages.ts';
 import type { TraceData } from './traceData.ts';
 import { etherText, tcpFlagsText, tupleText } from './text.ts';
 import { verdictOf } from './verdicts.ts';
 
-/** A lane's label: its first tuple with the TCP flags then, else its protocol, else its id. */
+/** A lane's label: its first tuple with the TCP flags then, else what is known of it: "ARP on eth0 by ping", "packet 7". */
 export function laneLabel(data: TraceData, lane: number): string {
   const { columns, packets } = data;
   const event = packets.labelEvent(lane);
-  if (event === undefined) {
-    const head = packets.head(lane);
-    return etherText(columns.chunk(head).protocol[columns.row(head)] ?? 0) || `packet ${packets.id(lane)}`;
-  }
+  if (event === undefined) return plainLabel(data, lane);
   const chunk = columns.chunk(event);
   const row = columns.row(event);
   const tuple = data.tuples.get(chunk.tuple[row] ?? 0);
-  if (tuple === undefined) return `packet ${packets.id(lane)}`;
+  if (tuple === undefined) return plainLabel(data, lane);
   const flags = tuple.l4 === 6 ? tcpFlagsText(chunk.tcpFlags[row] ?? 0) : '';
   return flags === '' ? tupleText(tuple) : `${tupleText(tuple)} [${flags}]`;
+}
+
+/** The label of a packet without addresses, by its first event, and by its last for what wasn't known yet. */
+function plainLabel({ columns, names, packets, places }: TraceData, lane: number): string {
+  let [protocol, iface, comm] = ['', '', ''];
+  for (const event of [packets.head(lane), packets.tail(lane)]) {
+    const chunk = columns.chunk(event);
+    const row = columns.row(event);
+    const place = chunk.place[row] ?? 0;
+    protocol ||= etherText(chunk.protocol[row] ?? 0);
+    iface ||= names.iface(places.hi(place), places.lo(place));
+    comm ||= names.comm(chunk.task[row] ?? 0);
+  }
+  const known = [protocol, iface === '' ? '' : `on ${iface}`, comm === '' ? '' : `by ${comm}`].filter(
+    (part) => part !== '',
+  );
+  if (known.length === 0) return `packet ${packets.id(lane)}`;
+  return protocol === '' ? ['packet', ...known].join(' ') : known.join(' ');
 }
 
 /** The lane as the timeline shows it. */
@@ -51,9 +67,26 @@ export function readLane(data: TraceData, lane: number): Lane {
     lastNs: data.sinceStart(packets.last(lane)),
     events: packets.count(lane),
     drop: drop === undefined ? undefined : dropReason(data, drop),
-    benign: drop === undefined ? '' : benignHint(data, drop),
+    discard: drop === undefined ? '' : discardText(data, drop),
     parent: parent === undefined ? undefined : packets.find(parents.value(parent, 1), parents.value(parent, 2)),
+    joins: joinsOf(data, lane, parent),
   };
+}
+
+/** Most joins that are drawn of a lane. */
+const maxJoins = 64;
+const noJoins: Lane['joins'] = [];
+
+/** The packets that went into the lane's later: all that it was made from but the first, whose row is `born`. */
+function joinsOf(data: TraceData, lane: number, born: number | undefined): Lane['joins'] {
+  const { columns, kinship, packets, parents } = data;
+  const rows = kinship.parentsOf(lane);
+  if (rows.length === 0) return noJoins;
+  return rows.slice(0, maxJoins).flatMap((row) => {
+    const from = packets.find(parents.value(row, 1), parents.value(row, 2));
+    if (row === born || from === undefined) return [];
+    return [{ lane: from, ns: data.sinceStart(columns.time(parents.value(row, 0))) }];
+  });
 }
 
 /** What the terms of one filter say about the values that events share, remembered by value. */
@@ -96,9 +129,10 @@ class Matcher {
     bits |= remember(this.#place, chunk.place[row] ?? 0, (place) => this.#placeBits(place));
     bits |= remember(this.#tuple, chunk.tuple[row] ?? 0, (tuple) => this.#tupleBits(tuple));
     bits |= remember(this.#ether, chunk.protocol[row] ?? 0, (ether) => this.#etherBits(ether));
-    if (((chunk.flags[row] ?? 0) & (eventFlag.drop | eventFlag.record | eventFlag.benign)) !== 0) {
+    if (((chunk.flags[row] ?? 0) & (eventFlag.drop | eventFlag.record | eventFlag.discard)) !== 0) {
       const reason = dropReason(this.data, drops.find(event));
-      bits |= remember(this.#reason, reason, (name) => this.#reasonBits(name));
+      const key = ((chunk.flags[row] ?? 0) & eventFlag.discard) === 0 ? 'drop' : 'discard';
+      bits |= remember(this.#reason, `${key} ${reason}`, () => this.#reasonBits(key, reason));
     }
     if (((chunk.flags[row] ?? 0) & eventFlag.verdict) !== 0) {
       const hook = chunk.hook[row] ?? 0;
@@ -186,8 +220,8 @@ class Matcher {
     );
   }
 
-  #reasonBits(name: string): number {
-    return this.#bits(['drop'], (term) => textTest(term.value)(name));
+  #reasonBits(key: 'drop' | 'discard', name: string): number {
+    return this.#bits([key], (term) => textTest(term.value)(name));
   }
 }
 

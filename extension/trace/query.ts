@@ -5,7 +5,7 @@ import type { Tuple } from './intern.ts';
 import { addressText, etherText, hasPorts, l4Text, tupleText } from './text.ts';
 
 /** Keys that a term may have; a word with any other text before its colon is a plain word (an IPv6 address has colons). */
-const queryKeys = ['fn', 'if', 'netns', 'drop', 'ip', 'port', 'proto', 'id', 'prog', 'verdict'] as const;
+const queryKeys = ['fn', 'if', 'netns', 'drop', 'discard', 'ip', 'port', 'proto', 'id', 'prog', 'verdict'] as const;
 export type QueryKey = (typeof queryKeys)[number];
 
 /** One term of a query. Its tests take the texts and values of a packet's events; all compare without regard to case. */

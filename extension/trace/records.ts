@@ -1,9 +1,11 @@
 // Decodes a batch of event records straight into the trace's columns: no object an event.
 import { ByteReader, join64 } from './bytes.ts';
 import { eventFlag } from './columns.ts';
-import { dropKind, isBenign, isRecord } from './drops.ts';
+import { discardOf, isDiscard, noteHandled, noteHeir, noteJoin, noteLoss } from './discards.ts';
+import { dropKind, isRecord } from './drops.ts';
 import { isProgramHook } from './programs.ts';
 import { isDropVerdict } from './programText.ts';
+import { edges } from './text.ts';
 import type { TraceData } from './traceData.ts';
 
 /** Bits of a record's parts mask, in the order of the parts. */
@@ -192,14 +194,17 @@ class Batch {
         flags |= eventFlag.record;
         data.drops.set(packets.dropRow(lane) ?? 0, 3, dropKind.recorded);
         data.drops.push(event, reason, location, dropKind.record);
-      } else if (isBenign(data, reason, location, tuple, tcpFlags)) {
-        flags |= this.#drop(event, lane, reason, location, dropKind.benign);
-      } else flags |= this.#drop(event, lane, reason, location, dropKind.kernel);
+      } else {
+        const discard = discardOf(data, { lane, reason, location, tuple, tcpFlags });
+        flags |= this.#drop(event, lane, reason, location, discard ?? dropKind.kernel);
+      }
     }
     if ((parts & part.parent) !== 0) {
       flags |= eventFlag.parent;
-      packets.setParentRow(lane, data.parents.push(event, parentLo, parentHi, edge));
+      this.#parent(lane, data.parents.push(event, parentLo, parentHi, edge), packets.find(parentLo, parentHi), edge);
     }
+    noteHeir(data, lane, known);
+    noteHandled(data, lane, known);
     if ((parts & part.free) !== 0) flags |= eventFlag.free;
     into.flags[row] = flags;
     const before = packets.append(lane, event, time);
@@ -208,19 +213,29 @@ class Batch {
     data.noteTime(time);
   }
 
-  /** Notes that an event dropped its packet; returns the event's flag. */
+  /** Notes that an event dropped or discarded its packet; returns the event's flag. */
   #drop(event: number, lane: number, reason: number, location: number, kind: number): number {
     const { packets, drops } = this.data;
     const before = packets.dropRow(lane);
-    const wasDropped = before !== undefined && drops.value(before, 3) !== dropKind.benign;
+    const wasDropped = before !== undefined && !isDiscard(drops.value(before, 3));
     const row = drops.push(event, reason, location, kind);
-    if (kind === dropKind.benign) {
+    if (isDiscard(kind)) {
       if (!wasDropped) packets.setDropRow(lane, row);
-      return eventFlag.benign;
+      return eventFlag.discard;
     }
+    noteLoss(this.data, lane);
     if (!wasDropped) this.data.droppedPackets++;
     packets.setDropRow(lane, row);
     return eventFlag.drop;
+  }
+
+  /** Notes that a packet was made from another one, which may be unknown: its events were lost. */
+  #parent(lane: number, row: number, parent: number | undefined, edge: number): void {
+    // What was merged into a packet didn't make it.
+    if (edge !== edges.merged) this.data.packets.setParentRow(lane, row);
+    if (parent === undefined) return;
+    this.data.kinship.add(parent, lane, row);
+    noteJoin(this.data, parent, lane, edge);
   }
 
   #tuple(): number {

@@ -1,11 +1,12 @@
 // A trace in memory as its views ask for it: the data that the decoder fills, with the queries over it and what they keep.
-import type { EventDetail, GapMark, HopLabel, Lane, TrailRow } from '../protocol/timeline.ts';
+import type { EventDetail, GapMark, HopLabel, Lane, Relative, TrailRow } from '../protocol/timeline.ts';
 import { eventDetail } from './detail.ts';
 import { LaneList, readLane } from './lanes.ts';
 import type { Hook } from './metadata.ts';
 import { LaneOrders, placeOf, type LaneOrder } from './order.ts';
 import { Overview } from './overview.ts';
 import { packPage } from './pages.ts';
+import { relativesOf } from './relatives.ts';
 import { TraceData } from './traceData.ts';
 import { hopLabel, trailWindow } from './trail.ts';
 
@@ -30,11 +31,15 @@ export class TraceStore extends TraceData {
     return packPage(orders, (fromNs || 0) + start, (toNs || 0) + start, buckets);
   }
 
-  /** A window of a packet's trail, ordered by time, then arrival. */
-  trail(lane: number, offset: number, count: number): { total: number; rows: TrailRow[] } {
-    if (!this.#isLane(lane)) return { total: 0, rows: [] };
+  /** A window of a packet's trail, ordered by time, then arrival; and its relatives. */
+  trail(lane: number, offset: number, count: number): { total: number; rows: TrailRow[]; relatives: Relative[] } {
+    if (!this.#isLane(lane)) return { total: 0, rows: [], relatives: [] };
     const order = this.#order(lane);
-    return { total: order.count, rows: trailWindow(this, order, offset, count) };
+    return {
+      total: order.count,
+      rows: trailWindow(this, order, offset, count),
+      relatives: relativesOf(this, lane),
+    };
   }
 
   /** Every field of an event. Throws a RangeError when there is no such event. */

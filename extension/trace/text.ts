@@ -139,9 +139,14 @@ export function verdictText(verdict: bigint, hook: Hook | undefined, layer: stri
   return String(verdict);
 }
 
+const edgeNames = ['', 'clone', 'copy', 'segment', 'fragment', 'reassembled', 'encapsulated', 'merged'];
+
+/** Numbers of the stream's edges, of those that something is concluded from. */
+export const edges = { clone: 1, reassembled: 5, merged: 7 } as const;
+
 /** "fragment", "clone": how a packet came from its parent. */
-export function edgeText(edge: number): string {
-  return ['', 'clone', 'copy', 'segment', 'fragment', 'reassembled', 'encapsulated'][edge] ?? `edge ${edge}`;
+export function edgeText(number: number): string {
+  return edgeNames[number] ?? `edge ${number}`;
 }
 
 /** Monotonic seconds with all nine places, exact. */

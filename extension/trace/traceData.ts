@@ -4,6 +4,7 @@ import { Clocks } from './clocks.ts';
 import { EventColumns } from './columns.ts';
 import { LimitError } from './error.ts';
 import { PairTable, TupleTable } from './intern.ts';
+import { Kinship } from './kinship.ts';
 import type { Clock, Context, Counters, End, FilterChange, Gap, Hello } from './metadata.ts';
 import { PacketTable, SideTable } from './packets.ts';
 import { ProgramTable } from './programs.ts';
@@ -32,7 +33,7 @@ export class TraceData {
   /** lo: ifindex, hi: netns. */
   readonly places = new PairTable();
   readonly tuples = new TupleTable();
-  /** (event, reason, address index, what it is: drops.ts). */
+  /** (event, reason, address index, what it is: drops.ts, discards.ts). */
   readonly drops = new SideTable();
   /** (event, low half, high half of the signed value, ifindex that it redirects to). */
   readonly verdicts = new SideTable();
@@ -46,6 +47,13 @@ export class TraceData {
   readonly reasons = new ReasonTable();
   readonly stacks = new StackTable();
   readonly programs = new ProgramTable();
+  /** By lane, the clone that a raw socket got: discards.ts. */
+  readonly takenBySocket = new Map<number, number>();
+  /** Lanes of IPv6 echo requests that were taken in. */
+  readonly handled = new Set<number>();
+  /** By lane, the packet that its data went on in. */
+  readonly wentInto = new Map<number, number>();
+  readonly kinship = new Kinship();
   /** Packets that were dropped. */
   droppedPackets = 0;
   textBaseLo = 0;

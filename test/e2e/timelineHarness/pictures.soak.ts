@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { FakeSource, startHarness, type Harness, type Opened, type ThemeName } from './harness.ts';
-import { flood, gap, mixedTraffic, oneDroppedPing, programTraffic, type Event } from './traffic.ts';
+import { flood, fragmentTraffic, gap, mixedTraffic, oneDroppedPing, programTraffic, type Event } from './traffic.ts';
 
 const themes: readonly ThemeName[] = ['dark', 'light', 'highContrast', 'highContrastLight'];
 const shots = fileURLToPath(new URL('../../../test-output/timeline/', import.meta.url));
@@ -52,6 +52,11 @@ test.each(themes)('one packet, many packets, programs and a big trace in %s', as
     await page.locator('.trail-body .trail-row[data-index="5"] .cpu').click();
     await page.locator('.detail h2').waitFor();
     await take('program-trail');
+  });
+  await picture(theme, [fragmentTraffic()], async ({ page }, take) => {
+    await page.locator('.label').nth(3).dblclick();
+    await page.locator('.detail h2').waitFor();
+    await take('family');
   });
   await picture(theme, [flood(5000, 20, 2_000_000)], async (_, take) => {
     await take('big');

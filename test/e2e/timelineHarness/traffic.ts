@@ -21,6 +21,8 @@ export interface Event {
   /** Called from the code of this program. */
   readonly calledFrom?: number;
   readonly parent?: number;
+  /** Number of the edge from the parent; a clone's unless it is given. */
+  readonly edge?: number;
   readonly free?: boolean;
 }
 
@@ -67,14 +69,16 @@ const functions: readonly (readonly [string, string, number, number?])[] = [
   ['bpf_skb_store_bytes', '', 6],
   ['bpf_redirect', '', 6],
   ['ping_rcv', '', 1],
+  ['raw_rcv', '', 1],
 ];
 
 /** Hooks in the table. */
 export const hookCount = functions.length;
 
 export const netfilterDrop = 6;
+const notSpecified = 2;
 const reasons = [
-  [2, 'NOT_SPECIFIED'],
+  [notSpecified, 'NOT_SPECIFIED'],
   [netfilterDrop, 'NETFILTER_DROP'],
   [3, 'NO_SOCKET'],
   [30, 'TC_INGRESS'],
@@ -296,7 +300,7 @@ export function batch(events: readonly Event[]): Uint8Array {
     if (event.verdict !== undefined) out.zigzag(event.verdict);
     if (event.parent !== undefined) {
       out.varint(event.parent);
-      out.raw(1);
+      out.raw(event.edge ?? 1);
     }
     if (event.redirect !== undefined) out.varint(event.redirect);
   }
@@ -464,7 +468,7 @@ export function mixedTraffic(): readonly Event[] {
 
 /**
  * Four packets through BPF programs: one that XDP passes and tc redirects at the end of a chain of tail calls, one that tc drops, one
- * that XDP drops, and the answer to a ping, which ends as such answers do.
+ * that XDP drops, and the answer to a ping, of which the raw socket of whoever pings gets a clone, the fifth.
  */
 export function programTraffic(): readonly Event[] {
   const events: Event[] = [];
@@ -515,7 +519,40 @@ export function programTraffic(): readonly Event[] {
     ['ping_rcv', 600],
     ['skb:kfree_skb', 900, { drop: noSocket, free: true }],
   ]);
-  return events;
+  // raw_local_deliver() is called between ip_local_deliver() and icmp_rcv().
+  packet(5, 125_300, { ...ping, sourcePort: 0 }, [
+    ['raw_rcv', 0, { parent: 4 }],
+    ['consume_skb', 9_000, { free: true }],
+  ]);
+  return events.sort((a, b) => a.ns - b.ns);
+}
+
+/** A datagram (packet 1) that is cut into itself and two fragments (2, 3), which are put together to packet 4. */
+export function fragmentTraffic(): readonly Event[] {
+  const [fragment, reassembled] = [4, 5];
+  const at = (ns: number, packet: number, name: string, more: Partial<Event> = {}): Event => ({
+    ns,
+    packet,
+    function: name,
+    tuple: ping,
+    ...more,
+  });
+  return [
+    at(0, 1, 'ip_send_skb'),
+    at(4_000, 1, 'ip_output'),
+    at(8_000, 2, 'ip_finish_output2', { parent: 1, edge: fragment }),
+    at(12_000, 3, 'ip_finish_output2', { parent: 1, edge: fragment }),
+    at(16_000, 1, 'ip_rcv'),
+    at(20_000, 2, 'ip_rcv'),
+    at(24_000, 3, 'ip_rcv'),
+    at(28_000, 4, 'ip_local_deliver', { parent: 1, edge: reassembled }),
+    at(29_000, 4, 'ip_local_deliver', { parent: 2, edge: reassembled }),
+    at(30_000, 4, 'ip_local_deliver', { parent: 3, edge: reassembled }),
+    at(36_000, 4, 'icmp_rcv'),
+    at(44_000, 2, 'skb:kfree_skb', { drop: notSpecified, free: true }),
+    at(48_000, 3, 'skb:kfree_skb', { drop: notSpecified, free: true }),
+    at(52_000, 4, 'consume_skb', { free: true }),
+  ];
 }
 
 /** `packets` pings of `hops` hops each, `everyNs` apart from id `first` on; every hundredth is dropped. */

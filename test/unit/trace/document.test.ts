@@ -80,8 +80,9 @@ test('the worked example of docs/stream-format.md decodes to what its comments s
         lastNs: 2500,
         events: 2,
         drop: 'NETFILTER_DROP',
-        benign: '',
+        discard: '',
         parent: undefined,
+        joins: [],
       },
     ],
   });

@@ -20,12 +20,10 @@ import {
   reasons,
   source,
   symbols,
-  tcp,
   textBase,
   type FakeAttachment,
   type FakeEvent,
   type FakeProgram,
-  type FakeTuple,
 } from './encode.ts';
 
 const host = 4026531840;
@@ -421,18 +419,15 @@ describe('drops', () => {
   const shot = at(0, { hook: 2, verdict: 2n });
   const freed = (reason: number, ns = 10): FakeEvent =>
     at(ns, { hook: 21, drop: { reason, location: 0x2010n }, free: true });
-  const why = reasons([2, 'NOT_SPECIFIED'], [3, 'NO_SOCKET'], [8, 'NETFILTER_DROP'], [30, 'TC_INGRESS']);
-  const place = symbols(
-    { address: textBase + 0x2000n, size: 0x100, name: 'sch_handle_ingress' },
-    { address: textBase + 0x3000n, size: 0x100, name: 'icmp_rcv' },
-  );
+  const why = reasons([2, 'NOT_SPECIFIED'], [8, 'NETFILTER_DROP'], [30, 'TC_INGRESS']);
+  const place = symbols({ address: textBase + 0x2000n, size: 0x100, name: 'sch_handle_ingress' });
 
   test('a verdict that drops is the packet’s drop, and what the kernel says of it is its record', () => {
     const store = storeOf(programs(program()), why, place, events(shot, freed(30)));
     expect(store.droppedPackets).toBe(1);
-    expect(store.lanes('', 0, 1).lanes[0]).toMatchObject({ drop: 'TC_ACT_SHOT', benign: '' });
+    expect(store.lanes('', 0, 1).lanes[0]).toMatchObject({ drop: 'TC_ACT_SHOT', discard: '' });
     const [verdict, record] = store.trail(0, 0, 9).rows;
-    expect(verdict?.drop).toEqual({ reason: 'TC_ACT_SHOT', where: '', hint: '' });
+    expect(verdict?.drop).toEqual({ reason: 'TC_ACT_SHOT', where: '', discard: '' });
     expect(record).toMatchObject({ drop: undefined, record: 'TC_INGRESS at sch_handle_ingress+0x10' });
     expect(store.overview(1).drops).toEqual([1]);
   });
@@ -453,57 +448,6 @@ describe('drops', () => {
     for (const filter of ['drop:tc_act_shot', 'drop:tc_ingress', 'drop:'])
       expect(store.lanes(filter, 0, 1).total).toBe(1);
     expect(store.lanes('drop:netfilter', 0, 1).total).toBe(0);
-  });
-
-  test('the end of an answered ping is shown with a hint, and is no drop', () => {
-    const icmp = (type: number): FakeTuple => ({ ...tcp([10, 0, 0, 2], type << 8, [10, 0, 0, 1], 7), l4: 1 });
-    const end = (type: number, location: bigint, reason = 3): TraceStore =>
-      storeOf(
-        why,
-        place,
-        events(at(0, { hook: 20, tuple: icmp(type) }), at(9, { hook: 21, drop: { reason, location } })),
-      );
-    const answered = end(0, 0x3010n);
-    expect(answered.droppedPackets).toBe(0);
-    expect(answered.lanes('', 0, 1).lanes[0]).toMatchObject({
-      drop: 'NO_SOCKET',
-      benign: 'normal for an answered ping',
-    });
-    expect(answered.trail(0, 1, 1).rows[0]?.drop).toEqual({
-      reason: 'NO_SOCKET',
-      where: 'icmp_rcv+0x10',
-      hint: 'normal for an answered ping',
-    });
-    expect(answered.overview(1).drops).toEqual([0]);
-    expect(answered.lanes('drop:no_socket', 0, 1).total).toBe(1);
-    // An echo request, another place, another reason: drops.
-    for (const store of [end(8, 0x3010n), end(0, 0x2010n), end(0, 0x3010n, 8)]) {
-      expect(store.droppedPackets).toBe(1);
-      expect(store.lanes('', 0, 1).lanes[0]?.benign).toBe('');
-    }
-  });
-
-  test('so is the end of an acknowledgement that TCP has taken in, but of nothing that carries more', () => {
-    const where = symbols({ address: textBase + 0x4000n, size: 0x800, name: 'tcp_rcv_state_process' });
-    const dropped = (tcpFlags: number, reason = 2, location = 0x4010n): number =>
-      storeOf(
-        why,
-        where,
-        place,
-        events(
-          at(0, { hook: 21, tuple: tcp([10, 0, 0, 1], 1, [10, 0, 0, 2], 2), tcpFlags, drop: { reason, location } }),
-        ),
-      ).droppedPackets;
-    expect(dropped(0x10)).toBe(0);
-    expect([dropped(0x18), dropped(0x02), dropped(0x10, 8), dropped(0x10, 2, 0x2010n)]).toEqual([1, 1, 1, 1]);
-  });
-
-  test('a drop after a benign end counts, and a benign end after a drop takes nothing back', () => {
-    const benign = (ns: number): FakeEvent => at(ns, { hook: 21, drop: { reason: 3, location: 0x3010n } });
-    const store = storeOf(why, place, events(benign(0), freed(8)));
-    expect([store.droppedPackets, store.lanes('', 0, 1).lanes[0]?.drop]).toEqual([1, 'NETFILTER_DROP']);
-    const reverse = storeOf(why, place, events(freed(8, 0), benign(5)));
-    expect([reverse.droppedPackets, reverse.lanes('', 0, 1).lanes[0]?.drop]).toEqual([1, 'NETFILTER_DROP']);
   });
 });
 

@@ -28,10 +28,32 @@ describe('lanes', () => {
           firstNs: 0,
         },
         { index: 1, id: '4294967301', label: 'ICMPv6 fd00::1 → fd00::2', events: 2, drop: undefined, firstNs: -100 },
-        { index: 2, label: 'ARP', parent: undefined },
+        { index: 2, label: 'ARP on eth0', parent: undefined },
         { index: 3, label: 'IPv4', parent: 0 },
       ],
     });
+  });
+
+  test('say what is known of a packet without addresses, and its id when nothing is', () => {
+    const time = bootMono;
+    const told = (...list: Omit<FakeEvent, 'time' | 'packet'>[]): string | undefined =>
+      storeOf(
+        join(
+          hello(),
+          names({
+            iface: [{ netns: 1, ifindex: 2, name: 'eth0' }],
+            task: [{ pid: 7, comm: 'curl' }],
+          }),
+          events(...list.map((event) => ({ ...event, time, packet: 9 }))),
+        ),
+      ).lanes('', 0, 1).lanes[0]?.label;
+    const place = { netns: 1, ifindex: 2 };
+    expect(told({ hook: 1, task: 7, ...place, protocol: 0x0806 })).toBe('ARP on eth0 by curl');
+    expect(told({ hook: 1, task: 7 })).toBe('packet by curl');
+    // What the first event didn't know, the last does.
+    expect(told({ hook: 1, task: 7 }, { hook: 1, ...place, protocol: 0x88cc })).toBe('LLDP on eth0 by curl');
+    expect(told({ hook: 1, ...place, ifindex: 3 })).toBe('packet on if 3');
+    expect(told({ hook: 1 })).toBe('packet 9');
   });
 
   test('come in windows', () => {

@@ -1,0 +1,31 @@
+// The edges between packets by lane, both ways: rows of the parents table, in order of arrival.
+
+const none: readonly number[] = [];
+
+/** Who was made from whom. Adding is O(1). */
+export class Kinship {
+  readonly #parents = new Map<number, number[]>();
+  readonly #children = new Map<number, number[]>();
+
+  /** Notes that the edge in this row leads from one lane to the other. */
+  add(parent: number, child: number, row: number): void {
+    push(this.#parents, child, row);
+    push(this.#children, parent, row);
+  }
+
+  /** Rows of the edges that lead to this lane. */
+  parentsOf(lane: number): readonly number[] {
+    return this.#parents.get(lane) ?? none;
+  }
+
+  /** Rows of the edges that lead from it. */
+  childrenOf(lane: number): readonly number[] {
+    return this.#children.get(lane) ?? none;
+  }
+}
+
+function push(lists: Map<number, number[]>, lane: number, row: number): void {
+  const list = lists.get(lane);
+  if (list === undefined) lists.set(lane, [row]);
+  else list.push(row);
+}
