@@ -5,6 +5,7 @@ import { exists } from '../image.ts';
 import { endTraces, helpersRunning, installHelper } from '../tracing.ts';
 import { bootNode, type Kernel, type TestNode } from '../vm.ts';
 import { coverage } from './coverage.ts';
+import { fates } from './fates.ts';
 import { filters } from './filters.ts';
 import { identity } from './identity.ts';
 import { live } from './live.ts';
@@ -30,6 +31,7 @@ const matrix: readonly NamedSuite[] = [
   { name: 'the way to the node', tests: nodes, kernels: ['6.12'] },
   { name: 'coverage', tests: coverage },
   { name: 'shapes', tests: shapes },
+  { name: 'fates', tests: fates },
   { name: 'filters', tests: filters },
   { name: 'identity', tests: identity, kernels: ['5.10', '6.1', '6.12', '7.2'] },
   { name: 'programs', tests: programs, kernels: ['5.10', '6.1', '6.12', '7.2'] },

@@ -166,7 +166,7 @@ export const shapes: Suite = (_kernel, booted, whole) => {
       await node.scenario(scenario, 'send', ...args, 1);
       await running.stop();
       const named = [...milestones, 'trail_mark'];
-      const dropped = (row: TrailRow): boolean => row.drop?.hint === '';
+      const dropped = (row: TrailRow): boolean => row.drop?.discard === '';
       const ways = trails(running.store).map((rows) =>
         rows
           .filter((row) => dropped(row) || named.includes(row.function))
