@@ -161,7 +161,7 @@ const gate = {
     run: async (filter) => vitestTwice('e2e', filter, { PACKET_TRAIL_VSIX: await makePackage(join(root, 'build')) }),
     budget: 110,
   },
-  timeline: { run: (filter) => vitestTwice('timeline', filter), budget: 60, beside: 'e2e' },
+  timeline: { run: (filter) => vitestTwice('timeline', filter), budget: 60, beside: 'smokes' },
   bench: { run: bench, budget: 60 },
 };
 
