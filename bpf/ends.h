@@ -2,17 +2,17 @@
 /*
  * Where an skb's identity ends, and where its bytes move: at the entries and exits of the few
  * functions that each way of freeing, reusing and moving passes (net/core/skbuff.c and gro.c, 5.10
- * … 7.2). They run where kprobes don't: in an interrupt of another hook. A free begins with
+ * … 7.2). They run where kprobes don't: in an interrupt of another hook.
  *
- *   skb_release_head_state    all but the following: kfree_skb(), consume_skb(),
- * napi_consume_skb(), lists, kfree_skb_partial(); since 6.19 skb_attempt_defer_free() comes between
- * it and the rest. Skbs that live on pass it, too, to become something else (skb_morph(),
- * skb_segment()): their old identity ends kfree_skbmem              skb_consume_udp(), where
- * nothing of the head is left to release napi_skb_free_stolen_head GRO, whose merged packet has
- * taken the bytes napi_reuse_skb            GRO, which gives the driver the same skb for the next
- * packet
+ * Nearly every free begins with skb_release_head_state(); since 6.19 skb_attempt_defer_free() comes
+ * between it and the rest. Skbs that live on pass it, too, to become something else (skb_morph(),
+ * skb_segment()): their old identity ends. Three begin without it: skb_consume_udp(), where nothing
+ * of the head is left to release, with kfree_skbmem(); GRO, whose merged packet has taken the
+ * bytes, with napi_skb_free_stolen_head(); and GRO again, which gives the driver the same skb for
+ * the next packet, with napi_reuse_skb().
  *
- * and its memory may be given back once skb_release_data has returned, or kfree_skbmem begins.
+ * The memory may be given back once skb_release_data() or kfree_skb_partial() has returned, or
+ * kfree_skbmem() begins.
  */
 #ifndef PACKET_TRAIL_ENDS_H
 #define PACKET_TRAIL_ENDS_H
@@ -40,16 +40,30 @@ int on_release(u64 *ctx)
 	return 0;
 }
 
-/* void skb_release_data(struct sk_buff *skb, …): of skbs that live on, too (pskb_expand_head()) */
-SEC("fexit/skb_release_data")
-int on_released(u64 *ctx)
+static __always_inline int tombstone_left(u64 skb)
 {
-	u64 skb = argument_of(ctx, 0);
 	const struct packet *entry = entry_of(skb);
 
 	if (entry && entry->id & PACKET_OVER)
 		packet_left(skb);
 	return 0;
+}
+
+/* void skb_release_data(struct sk_buff *skb, …): of skbs that live on, too (pskb_expand_head()) */
+SEC("fexit/skb_release_data")
+int on_released(u64 *ctx)
+{
+	return tombstone_left(argument_of(ctx, 0));
+}
+
+/*
+ * void kfree_skb_partial(struct sk_buff *skb, bool head_stolen): gives the memory back itself when
+ * another skb has taken the bytes. A new packet that has the address by now is no tombstone.
+ */
+SEC("fexit/kfree_skb_partial")
+int on_partial(u64 *ctx)
+{
+	return tombstone_left(argument_of(ctx, 0));
 }
 
 static __always_inline int memory_given_back(u64 skb)

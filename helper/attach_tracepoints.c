@@ -41,6 +41,7 @@ void attachment_attach_others(struct attachment *attachment, const struct load *
 	const struct bpf_program *const lineage_programs[LINEAGES] = {
 		[LINEAGE_RELEASE] = skeleton->progs.on_release,
 		[LINEAGE_RELEASED] = skeleton->progs.on_released,
+		[LINEAGE_PARTIAL] = skeleton->progs.on_partial,
 		[LINEAGE_MEMORY] = skeleton->progs.on_memory,
 		[LINEAGE_STOLEN] = skeleton->progs.on_stolen,
 		[LINEAGE_REUSE] = skeleton->progs.on_reuse,
@@ -57,8 +58,8 @@ void attachment_attach_others(struct attachment *attachment, const struct load *
 		attached[i] = attach_one_other(attachment, load->lineage_hooks[i],
 					       lineage_programs[i], NULL);
 	skeleton->data->ends = attached[LINEAGE_RELEASE] && attached[LINEAGE_RELEASED] &&
-			       attached[LINEAGE_MEMORY] && attached[LINEAGE_STOLEN] &&
-			       attached[LINEAGE_REUSE];
+			       attached[LINEAGE_PARTIAL] && attached[LINEAGE_MEMORY] &&
+			       attached[LINEAGE_STOLEN] && attached[LINEAGE_REUSE];
 	skeleton->data->heads = attached[LINEAGE_EXPAND] && attached[LINEAGE_EXPANDED];
 	for (size_t i = 0; i < POINTS; i++)
 		attach_one_other(attachment, load->point_hooks[i], at_points[i],

@@ -7,6 +7,8 @@ const struct lineage_hook lineage_hooks[LINEAGES] = {
 			     "void skb_release_head_state(struct sk_buff *skb)", 1},
 	[LINEAGE_RELEASED] = {"on_released", "skb_release_data",
 			      "void skb_release_data(struct sk_buff *skb, …)", 1},
+	[LINEAGE_PARTIAL] = {"on_partial", "kfree_skb_partial",
+			     "void kfree_skb_partial(struct sk_buff *skb, bool head_stolen)", 1},
 	[LINEAGE_MEMORY] = {"on_memory", "kfree_skbmem", "void kfree_skbmem(struct sk_buff *skb)",
 			    1},
 	[LINEAGE_STOLEN] = {"on_stolen", "napi_skb_free_stolen_head",

@@ -139,6 +139,7 @@ static int choose_programs(struct packet_trail_bpf *skeleton, const struct load 
 		{skeleton->progs.on_end, load->drop_hook || load->consume_hook},
 		{skeleton->progs.on_release, load->lineage_hooks[LINEAGE_RELEASE]},
 		{skeleton->progs.on_released, load->lineage_hooks[LINEAGE_RELEASED]},
+		{skeleton->progs.on_partial, load->lineage_hooks[LINEAGE_PARTIAL]},
 		{skeleton->progs.on_memory, load->lineage_hooks[LINEAGE_MEMORY]},
 		{skeleton->progs.on_stolen, load->lineage_hooks[LINEAGE_STOLEN]},
 		{skeleton->progs.on_reuse, load->lineage_hooks[LINEAGE_REUSE]},
