@@ -96,17 +96,10 @@ int on_reuse(u64 *ctx)
 	return memory_given_back(argument_of(ctx, 1));
 }
 
-/* int pskb_expand_head(struct sk_buff *skb, …): what it calls sees the old bytes, then the new. */
-SEC("fentry/pskb_expand_head")
-int on_expand(u64 *ctx)
-{
-	struct packet *packet = packet_of(argument_of(ctx, 0));
-
-	if (packet)
-		packet->head = HEAD_MOVES;
-	return 0;
-}
-
+/*
+ * int pskb_expand_head(struct sk_buff *skb, …): with the new bytes it calls nothing but
+ * skb_headers_offset_update(), where nobody looks at them
+ */
 SEC("fexit/pskb_expand_head")
 int on_expanded(u64 *ctx)
 {

@@ -152,7 +152,8 @@ _Static_assert(sizeof(struct event_with_stack) == 136 + 8 * STACK_DEPTH, "no pad
 
 #define PARENTS 64 /* a power of two */
 
-/* As many events as it has parents, which differ in nothing else; a parent of 0 is none. */
+/* As many events as it has parents but that of `event`, which is told; they differ in nothing else.
+ */
 struct event_with_parents {
 	struct event event;
 	__u64 count;

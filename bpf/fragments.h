@@ -20,15 +20,11 @@
 #include "send.h"
 #include "state.h"
 
-struct fragment {
-	u64 skb;
-	u64 id;
-};
-
 /* Of one packet, those that are followed; the rest of more is left out. */
 struct fragments {
 	u64 count;
-	struct fragment items[PARENTS];
+	u64 last; /* the skb of the last of them */
+	u64 ids[PARENTS];
 };
 
 static const struct fragments no_fragments = {};
@@ -44,6 +40,7 @@ static __always_inline void fragment_waits(u64 queue, u64 skb, u64 id)
 {
 	const struct inet_frag_queue *q = (const void *)queue;
 	struct fragments *fragments = bpf_map_lookup_elem(&fragment_queues, &queue);
+	const struct packet *there;
 	u64 tail = 0, at;
 
 	bpf_probe_read_kernel(&tail, sizeof(tail), &q->fragments_tail);
@@ -57,13 +54,20 @@ static __always_inline void fragment_waits(u64 queue, u64 skb, u64 id)
 	if (!tail)
 		fragments->count = 0;
 	at = fragments->count;
+	/* A fragment that was there already was freed at once. */
+	if (at) {
+		there = packet_of(fragments->last);
+		if (!there || there->id != fragments->ids[bounded(at - 1, PARENTS - 1)])
+			at--;
+	}
 	if (at >= PARENTS)
 		return;
-	fragments->items[at] = (struct fragment){skb, id};
+	fragments->ids[bounded(at, PARENTS - 1)] = id;
+	fragments->last = skb;
 	fragments->count = at + 1;
 }
 
-#define TREE_DEPTH 32
+#define TREE_DEPTH 16 /* of more fragments than a packet has */
 
 /* The first fragment in a queue: the leftmost in a tree of skbs, which begin with their node. */
 static __always_inline u64 first_in(u64 queue)
@@ -133,46 +137,41 @@ static __always_inline struct packet *whole_here(u64 skb, struct packet *packet,
 	return packet;
 }
 
-/* Tells which other fragments, than `first`, the whole packet is made of. */
+/* Is `id` one of these? */
+static __always_inline bool is_among(const struct fragments *fragments, u64 id)
+{
+	for (u32 i = 0; i < PARENTS; i++)
+		if (fragments->ids[i] == id)
+			return true;
+	return false;
+}
+
+/* Tells which fragments the whole packet is made of; that which it has its fields of, `first`, was
+ * told. */
 static __always_inline void send_fragments(const struct view *view, u64 queue, u64 first,
 					   const struct packet *packet, const struct hit *hit,
 					   struct counters *counters)
 {
 	const struct fragments *fragments = bpf_map_lookup_elem(&fragment_queues, &queue);
 	struct event_with_parents *record;
-	u64 count = fragments ? fragments->count : 0;
+	u64 others;
 
-	if (!count)
+	if (!fragments || !fragments->count)
 		return;
+	others = fragments->count - (first && is_among(fragments, first));
+	__sync_fetch_and_add(&counters->sent, others);
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
-	if (!record) {
-		/* All but the first, whether they are still there or not. */
-		__sync_fetch_and_add(&counters->sent, count - 1);
-		__sync_fetch_and_add(&counters->lost_ring, count - 1);
-		goto forget;
+	if (record) {
+		fill(&record->event, view, packet, hit, counters);
+		record->event.type = RECORD_PARENTS;
+		record->event.parent = first;
+		record->event.edge = EDGE_REASSEMBLY;
+		record->count = fragments->count;
+		bpf_probe_read_kernel(record->parents, sizeof(record->parents), fragments->ids);
+		bpf_ringbuf_submit(record, wakeup(counters));
+	} else {
+		__sync_fetch_and_add(&counters->lost_ring, others);
 	}
-	for (u32 i = 0; i < PARENTS; i++) {
-		const struct fragment *fragment = &fragments->items[i];
-		const struct packet *there;
-		u64 id;
-
-		if (i >= count)
-			break;
-		/* A duplicate was freed. That which came last is in another skb by now. */
-		there = packet_of(fragment->skb);
-		id = i + 1 == count || (there && there->id == fragment->id) ? fragment->id : 0;
-		if (id == first)
-			id = 0;
-		if (id)
-			__sync_fetch_and_add(&counters->sent, 1);
-		record->parents[i] = id;
-	}
-	fill(&record->event, view, packet, hit, counters);
-	record->event.type = RECORD_PARENTS;
-	record->event.edge = EDGE_REASSEMBLY;
-	record->count = count;
-	bpf_ringbuf_submit(record, wakeup(counters));
-forget:
 	bpf_map_delete_elem(&fragment_queues, &queue);
 }
 

@@ -180,40 +180,6 @@ int on_match(struct pt_regs *ctx)
 	return 0;
 }
 
-/* Sends the event of a followed packet. */
-static __always_inline void function_event(struct pt_regs *ctx, struct view *view, u64 skb,
-					   u64 cookie, struct packet *packet,
-					   struct counters *counters)
-{
-	struct hit hit = {
-		.skb = skb,
-		.hook = (u32)cookie,
-		.flags = cookie & COOKIE_FREE ? EVENT_FREE : 0,
-	};
-
-	if (!read_skb(view, skb))
-		return;
-	hit.caller = caller_address(ctx);
-	read_place(view, packet);
-	read_headers(view);
-	send_event(ctx, view, packet, &hit, counters);
-}
-
-/* Sends what the whole packet is made of. */
-static __always_inline void fragments_event(struct pt_regs *ctx, struct view *view, u64 skb,
-					    u64 cookie, u64 first, struct packet *packet,
-					    struct counters *counters)
-{
-	struct hit hit = {.skb = skb, .hook = (u32)cookie};
-
-	if (!read_skb(view, skb))
-		return;
-	hit.caller = caller_address(ctx);
-	read_place(view, packet);
-	read_headers(view);
-	send_fragments(view, PT_REGS_PARM1(ctx), first, packet, &hit, counters);
-}
-
 SEC("kprobe")
 int on_followed(struct pt_regs *ctx)
 {
@@ -227,7 +193,8 @@ int on_followed(struct pt_regs *ctx)
 		return 0;
 	skb = view->skb;
 	cookie = view->cookie ? view->cookie : cookie_of(ctx);
-	packet = packet_here(skb, counters);
+	/* Its bytes are new in pskb_expand_head(): on_expanded(). */
+	packet = cookie & COOKIE_NO_BIRTH ? packet_of(skb) : packet_here(skb, counters);
 	/* A trampoline at this function (ends.h) ended it before, or will next. */
 	if (!packet && cookie & COOKIE_FREE)
 		packet = packet_ended(skb);
@@ -237,39 +204,46 @@ int on_followed(struct pt_regs *ctx)
 			packet_over(skb, counters);
 		return 0;
 	}
-	if (packet && (settings.follow || cookie & COOKIE_FREE)) {
-		if (cookie & COOKIE_JOINED) {
-			packet = whole_here(skb, packet, counters);
-			if (!packet)
-				return 0;
-			first = packet->parent >> EDGE_BITS;
+	if (!packet || !(settings.follow || cookie & COOKIE_FREE)) {
+		if (cookie & (COOKIE_NO_BIRTH | COOKIE_SILENT))
+			return 0;
+		if (!packet && (is_released(skb) || is_destructor(ctx, skb)))
+			return 0;
+		if (!view->matched) {
+			bpf_tail_call(ctx, &function_programs, FUNCTION_MATCH);
+			return 0;
 		}
-		if (!(cookie & COOKIE_SILENT))
-			function_event(ctx, view, skb, cookie, packet, counters);
-		if (cookie & COOKIE_QUEUED)
-			fragment_waits(PT_REGS_PARM1(ctx), skb, packet->id);
-		if (cookie & COOKIE_JOINED)
-			fragments_event(ctx, view, skb, cookie, first, packet, counters);
-		if (over && ends)
-			end_told(skb, counters);
-		else if (over)
-			packet_over(skb, counters);
-		else if (cookie & COOKIE_FRAGMENT)
-			fragment_born(view, PT_REGS_PARM1(ctx), skb, counters);
-		return 0;
-	}
-	if (cookie & (COOKIE_NO_BIRTH | COOKIE_SILENT))
-		return 0;
-	if (!packet && (is_released(skb) || is_destructor(ctx, skb)))
-		return 0;
-	if (!view->matched) {
-		bpf_tail_call(ctx, &function_programs, FUNCTION_MATCH);
-		return 0;
+		if (!packet)
+			packet = packet_met(view, skb, counters);
+	} else if (cookie & COOKIE_JOINED) {
+		packet = whole_here(skb, packet, counters);
+		first = packet ? packet->parent >> EDGE_BITS : 0;
 	}
 	if (!packet)
-		packet = packet_met(view, skb, counters);
-	if (packet)
-		function_event(ctx, view, skb, cookie, packet, counters);
+		return 0;
+	if ((!(cookie & COOKIE_SILENT) || cookie & COOKIE_JOINED) && read_skb(view, skb)) {
+		struct hit hit = {
+			.skb = skb,
+			.caller = caller_address(ctx),
+			.hook = (u32)cookie,
+			.flags = cookie & COOKIE_FREE ? EVENT_FREE : 0,
+		};
+
+		read_place(view, packet);
+		read_headers(view);
+		if (!(cookie & COOKIE_SILENT))
+			send_event(ctx, view, packet, &hit, counters);
+		if (cookie & COOKIE_JOINED)
+			send_fragments(view, PT_REGS_PARM1(ctx), first, packet, &hit, counters);
+	}
+	if (cookie & COOKIE_QUEUED)
+		fragment_waits(PT_REGS_PARM1(ctx), skb, packet->id);
+	if (over && ends)
+		end_told(skb, counters);
+	else if (over)
+		packet_over(skb, counters);
+	else if (cookie & COOKIE_FRAGMENT)
+		fragment_born(view, PT_REGS_PARM1(ctx), skb, counters);
 	return 0;
 }
 

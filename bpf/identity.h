@@ -15,7 +15,7 @@
 
 struct packet {
 	u64 id;		 /* and PACKET_OVER */
-	u64 head;	 /* where its bytes begin: skb->head, 0 = not looked yet, HEAD_MOVES */
+	u64 head;	 /* where its bytes begin: skb->head, 0 = not looked yet */
 	u64 parent;	 /* id << EDGE_BITS | enum edge, until an event has told it; 0 = none */
 	u64 parent_head; /* where its parent's bytes began, when it was made */
 	u64 dev;	 /* where it was last; 0 = nowhere yet */
@@ -28,8 +28,6 @@ struct packet {
  * else in it.
  */
 #define PACKET_OVER (1ULL << 63)
-
-#define HEAD_MOVES  1 /* no address: its bytes are being moved, or may be anywhere */
 
 #define EDGE_BITS   4
 
@@ -127,7 +125,7 @@ static __always_inline struct packet *packet_here(u64 skb, struct counters *coun
 	struct packet *packet = packet_of(skb);
 	u64 head;
 
-	if (!packet || !heads || packet->head == HEAD_MOVES)
+	if (!packet || !heads)
 		return packet;
 	head = head_of(skb);
 	if (packet->head && packet->head != head) {

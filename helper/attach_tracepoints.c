@@ -45,7 +45,6 @@ void attachment_attach_others(struct attachment *attachment, const struct load *
 		[LINEAGE_MEMORY] = skeleton->progs.on_memory,
 		[LINEAGE_STOLEN] = skeleton->progs.on_stolen,
 		[LINEAGE_REUSE] = skeleton->progs.on_reuse,
-		[LINEAGE_EXPAND] = skeleton->progs.on_expand,
 		[LINEAGE_EXPANDED] = skeleton->progs.on_expanded,
 		[LINEAGE_COPY] = skeleton->progs.on_copy,
 		[LINEAGE_MERGE] = skeleton->progs.on_merge,
@@ -60,7 +59,7 @@ void attachment_attach_others(struct attachment *attachment, const struct load *
 	skeleton->data->ends = attached[LINEAGE_RELEASE] && attached[LINEAGE_RELEASED] &&
 			       attached[LINEAGE_PARTIAL] && attached[LINEAGE_MEMORY] &&
 			       attached[LINEAGE_STOLEN] && attached[LINEAGE_REUSE];
-	skeleton->data->heads = attached[LINEAGE_EXPAND] && attached[LINEAGE_EXPANDED];
+	skeleton->data->heads = attached[LINEAGE_EXPANDED];
 	for (size_t i = 0; i < POINTS; i++)
 		attach_one_other(attachment, load->point_hooks[i], at_points[i],
 				 tracepoints[i].name);

@@ -59,7 +59,7 @@ static void take_parents(struct capture *capture, const struct event_with_parent
 	struct event event = record->event;
 
 	for (uint64_t i = 0; i < record->count && i < PARENTS; i++) {
-		if (!record->parents[i])
+		if (record->parents[i] == record->event.parent)
 			continue;
 		event.parent = record->parents[i];
 		take_event(capture, &event, NULL);

@@ -15,8 +15,6 @@ const struct lineage_hook lineage_hooks[LINEAGES] = {
 			    "void napi_skb_free_stolen_head(struct sk_buff *skb)", 1},
 	[LINEAGE_REUSE] = {"on_reuse", "napi_reuse_skb",
 			   "void napi_reuse_skb(struct napi_struct *napi, struct sk_buff *skb)", 2},
-	[LINEAGE_EXPAND] = {"on_expand", "pskb_expand_head",
-			    "int pskb_expand_head(struct sk_buff *skb, …)", 1},
 	[LINEAGE_EXPANDED] = {"on_expanded", "pskb_expand_head",
 			      "int pskb_expand_head(struct sk_buff *skb, …)", 1},
 	[LINEAGE_COPY] = {"on_copy", "__copy_skb_header",

@@ -17,7 +17,6 @@ enum lineage {
 	LINEAGE_MEMORY,
 	LINEAGE_STOLEN,
 	LINEAGE_REUSE,
-	LINEAGE_EXPAND,
 	LINEAGE_EXPANDED,
 	/* Only where packets are followed: */
 	LINEAGE_COPY,

@@ -143,7 +143,6 @@ static int choose_programs(struct packet_trail_bpf *skeleton, const struct load 
 		{skeleton->progs.on_memory, load->lineage_hooks[LINEAGE_MEMORY]},
 		{skeleton->progs.on_stolen, load->lineage_hooks[LINEAGE_STOLEN]},
 		{skeleton->progs.on_reuse, load->lineage_hooks[LINEAGE_REUSE]},
-		{skeleton->progs.on_expand, load->lineage_hooks[LINEAGE_EXPAND]},
 		{skeleton->progs.on_expanded, load->lineage_hooks[LINEAGE_EXPANDED]},
 		{skeleton->progs.on_copy, load->lineage_hooks[LINEAGE_COPY]},
 		{skeleton->progs.on_merge, load->lineage_hooks[LINEAGE_MERGE]},

@@ -24,11 +24,13 @@ static const struct identity identities[] = {
 
 /*
  * Where an skb's end begins, and what runs once its memory may be given back: a new packet is never
- * born here, and never in between (bpf/identity.h).
+ * born here, and never in between (bpf/identity.h). Nor while pskb_expand_head() has put in new
+ * bytes.
  */
 static const char *const no_birth[] = {
-	"__kfree_skb",	"skb_attempt_defer_free",    "skb_release_head_state", "skb_release_data",
-	"kfree_skbmem", "napi_skb_free_stolen_head", "napi_skb_cache_put",     "napi_reuse_skb",
+	"__kfree_skb",	      "skb_attempt_defer_free", "skb_release_head_state",
+	"skb_release_data",   "kfree_skbmem",		"napi_skb_free_stolen_head",
+	"napi_skb_cache_put", "napi_reuse_skb",		"skb_headers_offset_update",
 };
 
 /* What tells most of a packet's way; where hooks are attached one by one, these come first. */
