@@ -52,13 +52,15 @@ export const smoke: Suite = (kernel, booted) => {
     expect(verdicts).toEqual(['TC_ACT_SHOT', 'TC_ACT_SHOT', 'TC_ACT_SHOT']);
   }, 60_000);
 
-  test('nothing is left when the link is cut', async () => {
-    const node = booted();
-    await node.scenario('clean');
-    const clean = await leftovers(node);
-    const running = await trace(node, [...few, 'icmp']);
-    expect(await leftovers(node)).not.toBe(clean);
-    running.cut();
-    await expect.poll(() => leftovers(node), { timeout: 60_000 }).toBe(clean);
-  }, 60_000);
+  // Of the kernels where hooks are let go of one by one, the newest; where they go at once, the node's own suites look.
+  if (kernel === '6.1')
+    test('nothing is left when the link is cut', async () => {
+      const node = booted();
+      await node.scenario('clean');
+      const clean = await leftovers(node);
+      const running = await trace(node, [...few, 'icmp']);
+      expect(await leftovers(node)).not.toBe(clean);
+      running.cut();
+      await expect.poll(() => leftovers(node), { timeout: 60_000 }).toBe(clean);
+    }, 60_000);
 };
