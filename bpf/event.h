@@ -32,15 +32,14 @@
 /* A function hook's cookie: hook id, 1-based position of the skb argument, and these. */
 #define COOKIE_POSITION_SHIFT 32
 #define COOKIE_FREE	      (1ULL << 40) /* the skb is over when this function is entered */
-#define COOKIE_NO_BIRTH	      (1ULL << 41) /* the skb's bytes may be gone: follow no new packet */
+#define COOKIE_NO_BIRTH	      (1ULL << 41) /* the skb's end has begun: follow no new packet */
+#define COOKIE_NO_BYTES	      (1ULL << 42) /* its bytes may be another's: see no_bytes_at() */
 #define COOKIE_DOUBTFUL	      (1ULL << 43) /* any argument may be the skb: look at what is there */
 #define COOKIE_FRAGMENT	      (1ULL << 44) /* the first argument becomes a fragment of the skb */
 #define COOKIE_WHOLE	      (1ULL << 45) /* the skb becomes what fragments are put together to */
 #define COOKIE_SILENT	      (1ULL << 46) /* the hook sends no events */
 #define COOKIE_QUEUED	      (1ULL << 47) /* the skb waits in the first argument, a queue of fragments */
-#define COOKIE_JOINED                                                                              \
-	(1ULL << 48) /* the skb is what that queue's fragments were put together to                \
-		      */
+#define COOKIE_JOINED	      (1ULL << 48) /* the skb is what was put together from that queue */
 /* Part of packets' identity: never shed. */
 #define COOKIE_IDENTITY                                                                            \
 	(COOKIE_FREE | COOKIE_FRAGMENT | COOKIE_WHOLE | COOKIE_QUEUED | COOKIE_JOINED)
@@ -152,8 +151,7 @@ _Static_assert(sizeof(struct event_with_stack) == 136 + 8 * STACK_DEPTH, "no pad
 
 #define PARENTS 64 /* a power of two */
 
-/* As many events as it has parents but that of `event`, which is told; they differ in nothing else.
- */
+/* An event for each parent but that of `event`, which is told; they differ in nothing else. */
 struct event_with_parents {
 	struct event event;
 	__u64 count;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
- * Fragments that are put together. They wait in a queue until the last has come, and the skb of
- * that one becomes the whole packet (net/ipv4/inet_fragment.c, since 5.1, c23f35d19db3):
+ * Fragments: packets that are cut, each fragment an skb that ip_copy_metadata() fills, and put
+ * together. They wait in a queue until the last has come, and the skb of that one becomes the whole
+ * packet (net/ipv4/inet_fragment.c, since 5.1, c23f35d19db3):
  *
  *   inet_frag_queue_insert(q, skb, …)       another one waits
  *   inet_frag_reasm_prepare(q, skb, parent) skb came last. Unless it is the first of the packet, it

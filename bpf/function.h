@@ -230,7 +230,10 @@ int on_followed(struct pt_regs *ctx)
 		};
 
 		read_place(view, packet);
-		read_headers(view);
+		if (cookie & COOKIE_NO_BYTES)
+			no_headers(view);
+		else
+			read_headers(view);
 		if (!(cookie & COOKIE_SILENT))
 			send_event(ctx, view, packet, &hit, counters);
 		if (cookie & COOKIE_JOINED)

@@ -345,6 +345,13 @@ static __always_inline u32 headers_extent(const struct view *view)
 	return FILTER_SCRATCH;
 }
 
+/* Instead of read_headers(), where the bytes aren't the skb's. */
+static __always_inline void no_headers(struct view *view)
+{
+	view->ip = false;
+	view->captured = 0;
+}
+
 /* Reads the first bytes: all that read_tuple() may look at. Needs read_skb() first. */
 static __always_inline void read_headers(struct view *view)
 {
@@ -385,8 +392,7 @@ static __always_inline void read_ports(const struct view *view, u32 offset, stru
 	}
 }
 
-/* Fills family … daddr of an event whose fields are zero. EVENT_TUPLE says that it could be read.
- */
+/* Fills family … daddr of an event whose fields are zero. EVENT_TUPLE: they could be read. */
 static __always_inline void read_tuple(const struct view *view, struct event *event)
 {
 	u32 at = view->network, captured = view->captured;

@@ -55,6 +55,8 @@ void attachment_describe(struct hook *hook, const struct function *function, enu
 		hook->cookie |= COOKIE_JOINED;
 	if (function->no_birth)
 		hook->cookie |= COOKIE_NO_BIRTH;
+	if (function->no_bytes)
+		hook->cookie |= COOKIE_NO_BYTES;
 	if (function->doubtful)
 		hook->cookie |= COOKIE_DOUBTFUL;
 }

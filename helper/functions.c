@@ -85,6 +85,7 @@ static int add_function(struct functions *functions, const struct wanted *wanted
 		.rank = rank_of(wanted->name, wanted->module),
 		.part = identity ? identity->part : PART_NONE,
 		.no_birth = no_birth_at(wanted->name, wanted->module),
+		.no_bytes = no_bytes_at(wanted->name, wanted->module),
 		.quiet = wanted->quiet,
 		.helper = wanted->helper,
 	};

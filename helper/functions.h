@@ -28,6 +28,7 @@ struct function {
 	uint8_t rank;	       /* 0 = part of a packet's identity, 1 = tells most, 2 = the rest */
 	enum part part;
 	bool no_birth; /* runs on an skb whose end has begun */
+	bool no_bytes; /* its bytes are gone by then, or another's */
 	bool quiet;    /* hooked for identity alone: the person asked for others */
 	bool helper;   /* BPF programs call it */
 	bool doubtful; /* the skb may be another argument: it must look like one */

@@ -25,13 +25,29 @@ static const struct identity identities[] = {
 /*
  * Where an skb's end begins, and what runs once its memory may be given back: a new packet is never
  * born here, and never in between (bpf/identity.h). Nor while pskb_expand_head() has put in new
- * bytes.
+ * bytes. `bytes`: what the skb points to is still its own. Elsewhere it may be another packet's
+ * already, or the headers' offsets aren't those of the new bytes yet.
  */
-static const char *const no_birth[] = {
-	"__kfree_skb",	      "skb_attempt_defer_free", "skb_release_head_state",
-	"skb_release_data",   "kfree_skbmem",		"napi_skb_free_stolen_head",
-	"napi_skb_cache_put", "napi_reuse_skb",		"skb_headers_offset_update",
+static const struct {
+	const char *name;
+	bool bytes;
+} no_birth[] = {
+	{"__kfree_skb", true},
+	{"skb_attempt_defer_free", true},
+	{"skb_release_head_state", true},
+	{"skb_release_data", true},
+	{"kfree_skbmem", false},
+	{"napi_skb_free_stolen_head", true},
+	{"napi_skb_cache_put", false},
+	{"napi_reuse_skb", true},
+	{"skb_headers_offset_update", false},
 };
+
+/*
+ * The first skb of these is one that is being made, with nothing of a packet in it yet: the packet
+ * is the second, of which a copy is made.
+ */
+static const char *const copies[] = {"__copy_skb_header", "skb_copy_header", "__skb_clone"};
 
 /* What tells most of a packet's way; where hooks are attached one by one, these come first. */
 static const char *const telling[] = {
@@ -198,7 +214,31 @@ uint8_t rank_of(const char *name, const char *module)
 	return glob_any(telling, sizeof(telling) / sizeof(*telling), name) ? 1 : 2;
 }
 
+static int no_birth_of(const char *name, const char *module)
+{
+	for (size_t i = 0; !*module && i < sizeof(no_birth) / sizeof(*no_birth); i++)
+		if (strcmp(no_birth[i].name, name) == 0)
+			return (int)i;
+	return -1;
+}
+
 bool no_birth_at(const char *name, const char *module)
 {
-	return !*module && listed(no_birth, sizeof(no_birth) / sizeof(*no_birth), name);
+	return no_birth_of(name, module) >= 0;
+}
+
+bool no_bytes_at(const char *name, const char *module)
+{
+	int at = no_birth_of(name, module);
+
+	return at >= 0 && !no_birth[at].bytes;
+}
+
+uint8_t position_at(const char *name, const char *module)
+{
+	const struct identity *identity = identity_of(name, module);
+
+	if (identity)
+		return identity->position;
+	return !*module && listed(copies, sizeof(copies) / sizeof(*copies), name) ? 2 : 0;
 }

@@ -48,4 +48,10 @@ uint8_t rank_of(const char *name, const char *module);
 /* Does it run on an skb whose end has begun? */
 bool no_birth_at(const char *name, const char *module);
 
+/* Are the skb's bytes gone by then, or another's? */
+bool no_bytes_at(const char *name, const char *module);
+
+/* The place of the packet's skb among the arguments, from 1; 0 = the first skb is it. */
+uint8_t position_at(const char *name, const char *module);
+
 #endif

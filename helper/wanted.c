@@ -43,6 +43,7 @@ static int add_candidate(const struct candidate *candidate, void *context)
 	struct wanted_list *list = context;
 	const struct identity *identity = identity_of(candidate->name, list->module);
 	bool asked = asked_for(list->options, candidate, list->module);
+	uint8_t position = position_at(candidate->name, list->module);
 	bool needed = identity && (identity->part == PART_END || !list->options->no_follow);
 	char prototype[512];
 	struct wanted *wanted;
@@ -75,8 +76,7 @@ static int add_candidate(const struct candidate *candidate, void *context)
 		.module = list->module,
 		.prototype = functions_keep(list->functions, prototype),
 		.next = list->buckets[bucket],
-		.position =
-			identity && identity->position ? identity->position : candidate->position,
+		.position = position ? position : candidate->position,
 		.helper = candidate->helper,
 		.unclear = candidate->position == 0,
 		.quiet = !asked,

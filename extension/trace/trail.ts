@@ -80,7 +80,9 @@ export function changesBetween(data: TraceData, before: EventValues, now: EventV
   const note = (what: string, from: string, to: string): void => {
     if (from !== to) changes.push(`${what} ${from || 'none'} → ${to || 'none'}`);
   };
-  if (before.tuple !== now.tuple) tupleChanges(data, before.tuple, now.tuple, note);
+  // Where the headers can't be read, nothing is known of them: no change.
+  const read = now.tuple !== 0;
+  if (read && before.tuple !== now.tuple) tupleChanges(data, before.tuple, now.tuple, note);
   note('mark', `0x${before.mark.toString(16)}`, `0x${now.mark.toString(16)}`);
   note('len', String(before.len), String(now.len));
   note('protocol', etherText(before.protocol), etherText(now.protocol));
@@ -88,7 +90,7 @@ export function changesBetween(data: TraceData, before: EventValues, now: EventV
   if (before.netns !== now.netns || before.ifindex !== now.ifindex) {
     note('interface', names.iface(before.netns, before.ifindex), names.iface(now.netns, now.ifindex));
   }
-  note('TCP flags', tcpFlagsText(before.tcpFlags), tcpFlagsText(now.tcpFlags));
+  if (read) note('TCP flags', tcpFlagsText(before.tcpFlags), tcpFlagsText(now.tcpFlags));
   if (before.skb !== now.skb) note('skb', skbText(data, before.skb), skbText(data, now.skb));
   return changes;
 }

@@ -162,7 +162,9 @@ describe('Packet Trail in VS Code', () => {
     // pwru has no modules and no tracepoints: what both hook is what it hooks. Its record goes on while memory is freed.
     await expect.poll(() => record.packets().length, { timeout: 60_000 }).toBeGreaterThan(0);
     const [theirs] = record.packets();
-    const ours = trail.map((row) => row.function).filter((name) => record.functions.has(name));
+    const copying = '__copy_skb_header';
+    // There the first skb, which pwru looks at, is the copy that is being made.
+    const ours = trail.map((row) => row.function).filter((name) => record.functions.has(name) && name !== copying);
     expect(ours.length).toBeGreaterThan(30);
     expect(ours).toEqual(theirs);
   });

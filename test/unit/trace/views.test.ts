@@ -233,7 +233,7 @@ describe('a trail', () => {
         'skb 0xffff888000000100 → 0xffff888000000200',
       ],
       ['src 1.1.1.1:1 → 9.9.9.9:7', 'protocol IPv4 → VLAN'],
-      ['tuple TCP 9.9.9.9:7 → 2.2.2.2:2 → none'],
+      [],
     ]);
   });
 
