@@ -168,7 +168,7 @@ const gate = {
 /** Run when named only. */
 const suites = {
   ...gate,
-  soak: { run: (filter) => vitest('soak', filter), budget: 900 },
+  soak: { run: (filter) => vitest('soak', filter), budget: 3000 },
   // What test/node/soaks/accident.soak.ts runs.
   accident: { run: () => vitestTwice('accident'), budget: 60 },
 };

@@ -26,23 +26,23 @@ export async function nodePrograms(log: Log, signal?: AbortSignal): Promise<stri
   return folder;
 }
 
-/** Compiles programs/loader.c, static, for nodes of a machine (x86-64 when not given); gives its path. */
-export async function programLoader(log: Log, machine: Machine = 'x86_64'): Promise<string> {
-  const source = join(import.meta.dirname, 'programs', 'loader.c');
+/** Compiles programs/NAME.c, static, for nodes of a machine (x86-64 when not given); gives its path. */
+export async function nodeTool(name: 'loader' | 'numbers', log: Log, machine: Machine = 'x86_64'): Promise<string> {
+  const source = join(import.meta.dirname, 'programs', `${name}.c`);
   const hash = createHash('sha256')
     .update(await fs.readFile(source))
     .digest('hex')
     .slice(0, 12);
-  const folder = join(import.meta.dirname, '..', '..', 'build', 'node-programs', `loader-${machine}-${hash}`);
+  const folder = join(import.meta.dirname, '..', '..', 'build', 'node-programs', `${name}-${machine}-${hash}`);
   if (!(await exists(folder))) {
-    log(`compiling the loader of the node’s BPF programs for ${machine}`);
+    log(`compiling the node’s ${name} for ${machine}`);
     await atomically(folder, async (partial) => {
       const flags = ['-O2', '-Wall', '-Wextra', '-Werror', '-static', ...(await foreignLibraries(machine))];
-      const output = ['-o', join(partial, 'loader')];
+      const output = ['-o', join(partial, name)];
       await run(`${machine}-linux-gnu-gcc`, [source, ...flags, ...output, '-lbpf', '-lelf', '-lz']);
     });
   }
-  return join(folder, 'loader');
+  return join(folder, name);
 }
 
 /** Where the libraries of another machine than this one are; nothing for this one. */

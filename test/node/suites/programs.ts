@@ -8,7 +8,7 @@ import type { TrailRow } from '../../../extension/protocol/timeline.ts';
 import type { Program } from '../../../extension/trace/programMessages.ts';
 import type { TraceStore } from '../../../extension/trace/store.ts';
 import { readEvent } from '../../../extension/trace/trail.ts';
-import { programLoader } from '../programs.ts';
+import { nodeTool } from '../programs.ts';
 import {
   helperPath,
   helpersRunning,
@@ -41,7 +41,7 @@ export const programs: Suite = (kernel, booted, whole) => {
 
   beforeAll(async () => {
     node = booted();
-    await node.upload(await programLoader(console.log), loaderPath);
+    await node.upload(await nodeTool('loader', console.log), loaderPath);
   });
   beforeEach(async () => {
     facts = await node.scenario('pair');
