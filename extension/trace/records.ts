@@ -1,7 +1,7 @@
 // Decodes a batch of event records straight into the trace's columns: no object an event.
 import { ByteReader, join64 } from './bytes.ts';
 import { eventFlag } from './columns.ts';
-import { discardOf, isDiscard, noteHandled, noteHeir, noteJoin, noteLoss } from './discards.ts';
+import { discardOf, isDiscard, noteHandled, noteHeir, noteJoin, noteLoss, noteTimeWait } from './discards.ts';
 import { dropKind, isRecord } from './drops.ts';
 import { isProgramHook } from './programs.ts';
 import { isDropVerdict } from './programText.ts';
@@ -205,6 +205,7 @@ class Batch {
     }
     noteHeir(data, lane, known);
     noteHandled(data, lane, known);
+    noteTimeWait(data, lane, known);
     if ((parts & part.free) !== 0) flags |= eventFlag.free;
     into.flags[row] = flags;
     const before = packets.append(lane, event, time);

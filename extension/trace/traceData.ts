@@ -49,8 +49,10 @@ export class TraceData {
   readonly programs = new ProgramTable();
   /** By lane, the clone that a raw socket got: discards.ts. */
   readonly takenBySocket = new Map<number, number>();
-  /** Lanes of IPv6 echo requests that were taken in. */
+  /** Lanes of IPv6 echo requests that were taken in, and of ICMPv6 errors. */
   readonly handled = new Set<number>();
+  /** Lanes that came to a connection in TIME-WAIT, and whether it acknowledged them. */
+  readonly timeWait = new Map<number, boolean>();
   /** By lane, the packet that its data went on in. */
   readonly wentInto = new Map<number, number>();
   readonly kinship = new Kinship();

@@ -1,20 +1,10 @@
 // What became of each packet: a drop is told where data was lost, and nowhere else.
 import { beforeAll, expect, test } from 'vitest';
 import type { TrailRow } from '../../../extension/protocol/timeline.ts';
-import type { TraceStore } from '../../../extension/trace/store.ts';
 import { traceAll, traceDuring, trails } from '../tracing.ts';
 import type { TestNode } from '../vm.ts';
+import { endsOf } from './ends.ts';
 import type { Suite } from './suite.ts';
-
-/** "NO_SOCKET at icmp_rcv" of each drop, and of each discard with where the data went. */
-function endsOf(store: TraceStore): { readonly drops: readonly string[]; readonly discards: readonly string[] } {
-  const ends = trails(store).flatMap((rows) => rows.flatMap(({ drop }) => (drop ? [drop] : [])));
-  const text = ({ reason, where }: (typeof ends)[number]): string => `${reason} at ${where.split('+')[0] ?? ''}`;
-  return {
-    drops: ends.filter(({ discard }) => discard === '').map(text),
-    discards: ends.filter(({ discard }) => discard !== '').map((end) => `${text(end)}: ${end.discard}`),
-  };
-}
 
 export const fates: Suite = (kernel, booted, whole) => {
   let node: TestNode;

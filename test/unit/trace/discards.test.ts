@@ -16,9 +16,29 @@ import {
   type FakeEvent,
 } from './encode.ts';
 
-const hook = { ipRcv: 1, rawRcv: 2, rawV6Rcv: 3, rawRcvOfCan: 4, drop: 5, consume: 6, echoReply: 7 } as const;
+const hook = {
+  ipRcv: 1,
+  rawRcv: 2,
+  rawV6Rcv: 3,
+  rawRcvOfCan: 4,
+  drop: 5,
+  consume: 6,
+  echoReply: 7,
+  timeWait: 8,
+  sendAck: 9,
+  rawError: 10,
+} as const;
 const edge = { clone: 1, copy: 2, reassembled: 5 } as const;
-const reason = { none: 0, notSpecified: 2, noSocket: 3, netfilter: 8, oldData: 9, merged: 10, pruned: 11 } as const;
+const reason = {
+  none: 0,
+  notSpecified: 2,
+  noSocket: 3,
+  netfilter: 8,
+  oldData: 9,
+  merged: 10,
+  pruned: 11,
+  oldSequence: 12,
+} as const;
 const place = {
   icmpRcv: 0x3010n,
   tcpState: 0x4010n,
@@ -26,6 +46,8 @@ const place = {
   nft: 0x6010n,
   tcpQueue: 0x7010n,
   icmpV6Rcv: 0x8010n,
+  tcpRcv: 0x9010n,
+  sctpRead: 0xa010n,
 } as const;
 const [packet, clone, whole] = [1, 2, 3];
 
@@ -39,6 +61,9 @@ const preamble = [
     { id: hook.drop, name: 'skb:kfree_skb', kind: 2 },
     { id: hook.consume, name: 'skb:consume_skb', kind: 2 },
     { id: hook.echoReply, name: 'icmpv6_echo_reply' },
+    { id: hook.rawError, name: 'raw6_icmp_error' },
+    { id: hook.timeWait, name: 'tcp_timewait_state_process' },
+    { id: hook.sendAck, name: 'tcp_v4_send_ack' },
   ),
   names({ task: [{ pid: 77, comm: 'ping' }] }),
   reasons(
@@ -48,6 +73,7 @@ const preamble = [
     [reason.oldData, 'TCP_OLD_DATA'],
     [reason.merged, 'TCP_OFOMERGE'],
     [reason.pruned, 'TCP_OFO_QUEUE_PRUNE'],
+    [reason.oldSequence, 'TCP_OLD_SEQUENCE'],
   ),
   symbols(
     { address: textBase + 0x3000n, size: 0x100, name: 'icmp_rcv' },
@@ -56,6 +82,8 @@ const preamble = [
     { address: textBase + 0x6000n, size: 0x100, name: 'nft_do_chain' },
     { address: textBase + 0x7000n, size: 0x100, name: 'tcp_data_queue' },
     { address: textBase + 0x8000n, size: 0x100, name: 'icmpv6_rcv' },
+    { address: textBase + 0x9000n, size: 0x100, name: 'tcp_v4_rcv' },
+    { address: textBase + 0xa000n, size: 0x100, name: 'sctp_recvmsg' },
   ),
 ];
 
@@ -103,6 +131,11 @@ describe('a clone that a raw socket got', () => {
     const discard = 'a raw socket got a copy of it';
     expect(told(storeOf(received, taken, dropped(reason.none, place.icmpRcv)))).toEqual([0, [discard]]);
     expect(told(storeOf(received, { ...taken, hook: hook.rawV6Rcv }, noSocket))).toEqual([0, [discard]]);
+    const unexplained = dropped(reason.notSpecified, place.icmpV6Rcv);
+    expect(told(storeOf(received, { ...taken, hook: hook.rawV6Rcv }, unexplained))).toEqual([0, [discard]]);
+    const tuple = { ...tcp([10, 0, 0, 1], 8 << 8, [10, 0, 0, 2], 7), l4: 1 };
+    const asked = dropped(reason.none, place.icmpRcv, { tuple });
+    expect(told(storeOf(received, taken, asked)), 'an echo request').toEqual([1, []]);
   });
 
   test('is needed: nobody’s answer, a copy, a tap’s clone and a CAN socket’s leave a drop', () => {
@@ -152,15 +185,40 @@ test('an acknowledgement that TCP has taken in is a discard, and nothing that ca
   const tuple = tcp([10, 0, 0, 1], 1, [10, 0, 0, 2], 2);
   const freed = (tcpFlags: number, why: number = reason.notSpecified, location: bigint = place.tcpState) =>
     told(storeOf(dropped(why, location, { tuple, tcpFlags })))[0];
-  expect(freed(0x10)).toBe(0);
+  expect([freed(0x10), freed(0x10, reason.none)]).toEqual([0, 0]);
   expect([freed(0x18), freed(0x02), freed(0x10, reason.netfilter), freed(0x10, 2, place.nft)]).toEqual([1, 1, 1, 1]);
 });
 
-test('an IPv6 echo request that was taken in is a discard where the kernel gives no reason, and only then', () => {
-  const discard = 'the kernel took the echo request in';
+test('a FIN that a connection in TIME-WAIT acknowledged is a discard, and nothing else that comes to one', () => {
+  const tuple = tcp([10, 0, 0, 1], 1, [10, 0, 0, 2], 2);
+  const [waits, answered] = [{ hook: hook.timeWait }, { hook: hook.sendAck }];
+  const freed = (tcpFlags: number, why: number = reason.notSpecified, location: bigint = place.tcpRcv) =>
+    dropped(why, location, { tuple, tcpFlags });
+  expect(told(storeOf(waits, answered, freed(0x11)))).toEqual([0, ['its connection in TIME-WAIT acknowledged it']]);
+  expect(told(storeOf(waits, answered, freed(0x11, reason.none)))[0]).toBe(0);
+  for (const events of [
+    [waits, freed(0x11)],
+    [answered, freed(0x11)],
+    [waits, answered, freed(0x18)],
+    [waits, answered, freed(0x03)],
+    [waits, answered, freed(0x11, reason.netfilter)],
+    [waits, answered, freed(0x11, reason.notSpecified, place.nft)],
+  ])
+    expect(told(storeOf(...events))).toEqual([1, []]);
+});
+
+test('what SCTP frees when a process has read it is a discard, unless it says why', () => {
+  for (const why of [reason.none, reason.notSpecified])
+    expect(told(storeOf(dropped(why, place.sctpRead)))).toEqual([0, ['a process read it']]);
+  expect(told(storeOf(dropped(reason.netfilter, place.sctpRead)))).toEqual([1, []]);
+});
+
+test('an IPv6 echo request that was taken in, and an error that sockets were told of, is a discard where the kernel gives no reason, and only then', () => {
+  const discard = 'the kernel took it in';
   const taken = { hook: hook.echoReply };
   for (const why of [reason.none, reason.notSpecified]) {
     expect(told(storeOf(taken, dropped(why, place.icmpV6Rcv)))).toEqual([0, [discard]]);
+    expect(told(storeOf({ hook: hook.rawError }, dropped(why, place.icmpV6Rcv)))).toEqual([0, [discard]]);
     expect(told(storeOf(received, dropped(why, place.icmpV6Rcv)))).toEqual([1, []]);
   }
   expect(told(storeOf(taken, dropped(reason.netfilter, place.icmpV6Rcv)))).toEqual([1, []]);
@@ -169,7 +227,7 @@ test('an IPv6 echo request that was taken in is a discard where the kernel gives
 
 test('a segment with nothing that TCP has not got is a discard, one that it lets go of for want of memory is none', () => {
   const discard = 'TCP got its data in other segments';
-  for (const why of [reason.oldData, reason.merged]) {
+  for (const why of [reason.oldData, reason.merged, reason.oldSequence]) {
     expect(told(storeOf(dropped(why, place.tcpQueue)))).toEqual([0, [discard]]);
   }
   expect(told(storeOf(dropped(reason.pruned, place.tcpQueue)))).toEqual([1, []]);
