@@ -65,15 +65,13 @@ export const filters: Suite = (kernel, booted, whole) => {
   };
 
   test('a packet filter lets its packets through and no others', async () => {
+    const lists = [['icmp'], ...(whole ? [['tcp', 'port', '8080']] : [])];
     const [pings, others] = await traceAll(
       node,
-      [
-        [...few, 'icmp'],
-        [...few, 'tcp', 'port', '8080'],
-      ],
+      lists.map((filter) => [...few, ...filter]),
       async () => {
-        await ping();
         await udp();
+        await ping();
       },
     );
     expect(pings?.eventCount).toBeGreaterThan(0);
@@ -82,7 +80,7 @@ export const filters: Suite = (kernel, booted, whole) => {
       labels.every((label) => label.startsWith('ICMP')),
       labels.join('; '),
     ).toBe(true);
-    expect(others?.eventCount).toBe(0);
+    if (whole) expect(others?.eventCount).toBe(0);
   });
 
   if (whole)
@@ -98,7 +96,7 @@ export const filters: Suite = (kernel, booted, whole) => {
 
   test(`--netns keeps to one network namespace, by ${whole ? 'number, name and path' : 'name'}`, async () => {
     const other = '/proc/1/ns/net';
-    const specs = [...(whole ? [fact('SERVER_NETNS'), '/run/netns/server'] : []), 'server', other];
+    const specs = ['server', ...(whole ? [fact('SERVER_NETNS'), '/run/netns/server', other] : [])];
     const stores = await storesOf(
       specs.map((spec) => ['--no-follow', '--netns', spec]),
       () => ping(1),
@@ -109,11 +107,14 @@ export const filters: Suite = (kernel, booted, whole) => {
   });
 
   test(`--interface keeps to one interface, by ${whole ? 'name and index' : 'name'}`, async () => {
-    const byIndex = ['--no-follow', '--netns', 'server', '--interface', fact('SERVER_IFINDEX')];
     const lists = [
-      ...(whole ? [byIndex] : []),
       ['--no-follow', '--interface', `server/${fact('SERVER_INTERFACE')}`],
-      ['--interface', 'server/lo'],
+      ...(whole
+        ? [
+            ['--no-follow', '--netns', 'server', '--interface', fact('SERVER_IFINDEX')],
+            ['--interface', 'server/lo'],
+          ]
+        : []),
     ];
     const stores = await storesOf(lists, () => ping(1));
     const seen = stores.map((store) => [...new Set(fewHops(store).map(({ iface }) => iface))]);
@@ -122,14 +123,11 @@ export const filters: Suite = (kernel, booted, whole) => {
   });
 
   test('--mark keeps to packets with that mark, and respects a mask', async () => {
-    const specs = ['0x21', '0x20/0xf0', '0x20'].map((mark) => ['--mark', mark]);
-    const counts = async (...pinged: string[]): Promise<number[]> =>
-      (await storesOf(specs, () => ping(1, ...pinged))).map((store) => store.eventCount);
-    const [exact = 0, masked = 0, other] = await counts('-m', '33');
-    expect(exact).toBeGreaterThan(0);
-    expect(masked).toBeGreaterThan(0);
-    expect(other).toBe(0);
-    if (whole) expect(await counts()).toEqual([0, 0, 0]);
+    const specs = ['0x20/0xf0', '0x20', ...(whole ? ['0x21'] : [])].map((mark) => ['--mark', mark]);
+    const matched = async (...pinged: string[]): Promise<boolean[]> =>
+      (await storesOf(specs, () => ping(1, ...pinged))).map((store) => store.eventCount > 0);
+    expect(await matched('-m', '33')).toEqual([true, false, ...(whole ? [true] : [])]);
+    if (whole) expect(await matched()).toEqual([false, false, false]);
     expect(await refused('--mark', '0x1ffffffff')).toMatch(/mark/);
   });
 

@@ -20,13 +20,21 @@ export const smoke: Suite = (kernel, booted) => {
     }
   }, 60_000);
 
-  test('a ping that nft drops ends at its place, with the reason where the kernel has reasons', async () => {
+  test('a ping passes a tc program with its verdict, and ends where nft drops it, with the reason where the kernel has reasons', async () => {
     const node = booted();
     await node.scenario('nft-drop', 'build', 'icmp');
+    const { code, stderr } = await node.exec(
+      `tc -n server qdisc add dev eth-server clsact &&
+       tc -n server filter add dev eth-server ingress bpf direct-action object-file /programs/tc.bpf.o section tc/pass`,
+    );
+    expect(code, stderr).toBe(0);
     const { store, end } = await traceDuring(node, [...few, 'icmp'], () =>
       node.scenario('nft-drop', 'send', 'icmp', 2),
     );
-    const drops = trails(store).flatMap((rows) => rows.flatMap(({ drop }) => (drop ? [drop] : [])));
+    const rows = trails(store).flat();
+    const verdicts = rows.filter(({ function: name, program }) => name === 'trail_pass' && program?.kind === 'verdict');
+    expect(verdicts.map(({ verdict }) => verdict)).toEqual(['TC_ACT_OK', 'TC_ACT_OK']);
+    const drops = rows.flatMap(({ drop }) => (drop ? [drop] : []));
     expect(drops).toHaveLength(2);
     for (const { reason, where } of drops) {
       // From 5.17 on.
@@ -37,19 +45,6 @@ export const smoke: Suite = (kernel, booted) => {
       expect.arrayContaining(['ip_output', 'ip_local_deliver']),
     );
     expect(end.total?.sent).toBe(store.eventCount + store.lost);
-  }, 60_000);
-
-  test('a tc program is told with its verdict', async () => {
-    const node = booted();
-    await node.scenario('tc', 'build', 'drop_icmp');
-    const { store } = await traceDuring(node, ['--programs-only', 'icmp'], () =>
-      node.scenario('tc', 'send', 'drop_icmp', 3),
-    );
-    const verdicts = trails(store)
-      .flat()
-      .filter((row) => row.function === 'trail_drop_icmp' && row.program?.kind === 'verdict')
-      .map(({ verdict }) => verdict);
-    expect(verdicts).toEqual(['TC_ACT_SHOT', 'TC_ACT_SHOT', 'TC_ACT_SHOT']);
   }, 60_000);
 
   // Of the kernels where hooks are let go of one by one, the newest; where they go at once, the node's own suites look.
