@@ -127,16 +127,23 @@ export const identity: Suite = (kernel, booted, whole) => {
       );
       expect(code, stderr).toBe(0);
       const quick = ['5.10', '6.1'].includes(kernel)
-        ? ['--function', '*free*', '--function', 'skb_co*', '--function', 'skb_release*', '--function', '*_recv_skb']
+        ? ['*free*', 'skb_co*', 'skb_release*', '*_recv_skb', '*_rcv', '*_xmit'].flatMap((glob) => ['--function', glob])
         : [];
-      const { store } = await traceDuring(node, [...quick, '--netns', 'server', 'host 10.10.0.2'], async () => {
-        await node.exec(
-          'cd /run; head -n 2 unread-pids | xargs kill -CONT; until [ $(stat -c %s unread-tcp) -gt 30000 ]; do sleep 0.1; done',
+      const filter = 'host 10.10.0.2 or (icmp and host 10.0.2.2)';
+      const { store } = await traceDuring(node, [...quick, filter], async () => {
+        // What one CPU made and another has sent is freed by its socket first, and later by the first CPU
+        // (napi_consume_skb(), net/core/skbuff.c, since 6.19): one of these two isn't that of the device's interrupt.
+        const { code, stderr } = await node.exec(
+          `cd /run; head -n 2 unread-pids | xargs kill -CONT; until [ $(stat -c %s unread-tcp) -gt 30000 ]; do sleep 0.1; done
+          for cpu in 0 1; do taskset -c $cpu ping -q -c 5 -i 0.01 10.0.2.2 || exit; done`,
         );
+        expect(code, stderr).toBe(0);
       });
       const began = trails(store).map(([row]) => row?.function ?? '');
-      expect(began.length).toBeGreaterThan(0);
-      const ends = /free_|_free|kfree|release|destruct|cache_put|reuse_skb|wfree|rfree|efree|edemux|recycle/;
+      expect(began.length).toBeGreaterThan(10);
+      // A drop is shown even where an interrupt in a probe hid all functions that the packet passed.
+      const ends =
+        /^(?!skb:).*(free_|_free|kfree|release|destruct|cache_put|reuse_skb|wfree|rfree|efree|edemux|recycle)/;
       expect(began.filter((name) => ends.test(name))).toEqual([]);
       await node.exec('cd /run; xargs kill -9 <unread-pids; rm -f unread-*');
     });
