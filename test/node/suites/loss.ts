@@ -54,8 +54,17 @@ interface Counted {
 /** One program for each of the first positions of the packet among the arguments, and one for all others. */
 const functionPrograms: readonly string[] = ['on_function', 'on_first', 'on_second', 'on_third'];
 
-/** These see where packets begin and end, and send no events. */
-const silentPrograms: readonly string[] = ['on_release', 'on_copy'];
+/** These see where packets begin and end and where their bytes move, and send no events. */
+const silentPrograms: readonly string[] = [
+  'on_copy',
+  'on_release',
+  'on_released',
+  'on_partial',
+  'on_memory',
+  'on_stolen',
+  'on_reuse',
+  'on_expanded',
+];
 
 /** The fields that are used of those that bpftool shows. */
 interface Program {
