@@ -46,7 +46,32 @@ static __always_inline bool ends_here(void)
 	return active || kprobe;
 }
 
-/* What both tracepoints go on to. */
+/*
+ * Sends the end that view->hit is, of the packet that its skb is. The scratch is the tracepoint's
+ * own, and on a CPU its program never runs inside of itself; not even where a program is preempted
+ * by another task.
+ */
+static __always_inline void tell_end(void *ctx, struct view *view, struct counters *counters)
+{
+	u64 skb = view->hit.skb;
+	struct packet *packet = packet_of(skb);
+
+	if (!read_skb(view, skb))
+		return;
+	read_headers(view);
+	if (!packet && view->hit.flags & EVENT_DROP)
+		packet = packet_met(view, skb, counters);
+	if (!packet)
+		return;
+	read_place(view, packet);
+	if (ends_here())
+		view->hit.flags |= EVENT_FREE;
+	send_event(ctx, view, packet, &view->hit, counters);
+	if (view->hit.flags & EVENT_FREE)
+		packet_over(skb, counters);
+}
+
+/* What a drop goes on to. */
 enum { END_MATCH, END_SEND, END_PROGRAMS };
 
 struct {
@@ -55,32 +80,6 @@ struct {
 	__type(key, u32);
 	__type(value, u32);
 } end_programs SEC(".maps");
-
-/* The scratch of the end that this CPU is at. An end may come in an interrupt of another one. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, u32);
-} ending SEC(".maps");
-
-static __always_inline u32 *this_ending(void)
-{
-	u32 zero = 0;
-
-	return bpf_map_lookup_elem(&ending, &zero);
-}
-
-static __always_inline void end_goes_on(void *ctx, struct view *view)
-{
-	u32 *scratch = this_ending();
-
-	if (!scratch)
-		return;
-	view->outer = *scratch;
-	*scratch = view->scratch;
-	bpf_tail_call(ctx, &end_programs, END_SEND);
-}
 
 /* TP_PROTO(skb, location, reason, …): include/trace/events/skb.h; reason since 5.17 (c504e5c2f964)
  */
@@ -101,7 +100,7 @@ int on_drop(u64 *ctx)
 		.reason = settings.drop_reason ? (u32)ctx[2] : 0,
 	};
 	if (packet_here(ctx[0], counters) && settings.follow)
-		end_goes_on(ctx, view);
+		bpf_tail_call(ctx, &end_programs, END_SEND);
 	else
 		bpf_tail_call(ctx, &end_programs, END_MATCH);
 	return 0;
@@ -114,7 +113,18 @@ int on_drop_match(u64 *ctx)
 	struct view *view = view_of(SCRATCH_DROP);
 
 	if (view && matches(view, view->hit.skb))
-		end_goes_on(ctx, view);
+		bpf_tail_call(ctx, &end_programs, END_SEND);
+	return 0;
+}
+
+SEC("raw_tp")
+int on_dropped(u64 *ctx)
+{
+	struct view *view = view_of(SCRATCH_DROP);
+	struct counters *counters = my_counters();
+
+	if (view && counters)
+		tell_end(ctx, view, counters);
 	return 0;
 }
 
@@ -128,37 +138,7 @@ int on_consume(u64 *ctx)
 	if (paused || !view || !counters || !packet_here(ctx[0], counters))
 		return 0;
 	view->hit = (struct hit){.skb = ctx[0], .hook = consume_hook};
-	end_goes_on(ctx, view);
-	return 0;
-}
-
-SEC("raw_tp")
-int on_end(u64 *ctx)
-{
-	struct counters *counters = my_counters();
-	u32 *scratch = this_ending();
-	struct view *view = scratch ? view_of(*scratch) : NULL;
-	struct packet *packet;
-	u64 skb;
-
-	if (!counters || !view)
-		return 0;
-	*scratch = view->outer;
-	skb = view->hit.skb;
-	packet = packet_of(skb);
-	if (!read_skb(view, skb))
-		return 0;
-	read_headers(view);
-	if (!packet && view->hit.flags & EVENT_DROP)
-		packet = packet_met(view, skb, counters);
-	if (!packet)
-		return 0;
-	read_place(view, packet);
-	if (ends_here())
-		view->hit.flags |= EVENT_FREE;
-	send_event(ctx, view, packet, &view->hit, counters);
-	if (view->hit.flags & EVENT_FREE)
-		packet_over(skb, counters);
+	tell_end(ctx, view, counters);
 	return 0;
 }
 

@@ -102,7 +102,6 @@ struct view {
 	u64 cut;	/* the packet that is being cut into fragments: fragments.h */
 	u64 piece;	/* and the last that was cut off */
 	struct hit hit; /* from one program to the next */
-	u32 outer;	/* the scratch of the end in which this one comes: drop.h */
 	u32 netns;
 	u32 ifindex;
 	u64 dev;

@@ -136,7 +136,7 @@ static int choose_programs(struct packet_trail_bpf *skeleton, const struct load 
 		{skeleton->progs.on_drop, load->drop_hook},
 		{skeleton->progs.on_drop_match, load->drop_hook},
 		{skeleton->progs.on_consume, load->consume_hook},
-		{skeleton->progs.on_end, load->drop_hook || load->consume_hook},
+		{skeleton->progs.on_dropped, load->drop_hook},
 		{skeleton->progs.on_release, load->lineage_hooks[LINEAGE_RELEASE]},
 		{skeleton->progs.on_released, load->lineage_hooks[LINEAGE_RELEASED]},
 		{skeleton->progs.on_partial, load->lineage_hooks[LINEAGE_PARTIAL]},
@@ -223,7 +223,7 @@ static int link_programs(const struct packet_trail_bpf *skeleton)
 		{skeleton->maps.function_programs, FUNCTION_MATCH, skeleton->progs.on_match},
 		{skeleton->maps.function_programs, FUNCTION_FOLLOWED, skeleton->progs.on_followed},
 		{skeleton->maps.end_programs, END_MATCH, skeleton->progs.on_drop_match},
-		{skeleton->maps.end_programs, END_SEND, skeleton->progs.on_end},
+		{skeleton->maps.end_programs, END_SEND, skeleton->progs.on_dropped},
 	};
 	int err = 0;
 
