@@ -11,6 +11,10 @@
 /* Bytes of a packet that a filter may read, and what a filter program's buffer holds at least. */
 #define FILTER_SCRATCH 256
 
+/* What a filter says: 0 = no. */
+#define FILTER_YES   1
+#define FILTER_SHORT 2 /* not by these bytes: it looks behind them */
+
 /* Bytes that a short filter finds on a program's stack. */
 #define FIXED_EXTENT 80
 
@@ -208,6 +212,7 @@ struct settings {
 	__u8 quick; /* the filter is short enough to stand in each function program, too; there … */
 	__u8 fixed;   /* … it looks at the same of each packet's first FIXED_EXTENT bytes … */
 	__u8 wire;    /* … and at the packet's length … */
+	__u8 tag;     /* … and at the VLAN tag beside the bytes … */
 	__u32 extent; /* … and no further than this, bytes */
 };
 

@@ -58,6 +58,7 @@ static __always_inline bool matches(struct view *view, u64 address)
 	if (!wanted(view))
 		return false;
 	read_bytes(view, filter_extent);
+	view->tag = filter_tag ? tag_beside(address) : 0;
 	view->matched = filter_matches(view);
 	return view->matched;
 }
@@ -250,39 +251,46 @@ int on_followed(struct pt_regs *ctx)
 	return 0;
 }
 
-/* The filter's answer by what is at `header`, read there first. */
-static __always_inline bool quick_filter(void *header, u32 room, const struct shape *shape)
+/* The filter's answer by the linear part alone, of which `header` gets what it looks at. */
+static __always_inline u64 quick_filter(void *header, u32 room, const struct shape *shape)
 {
 	u32 captured = shape->tail - shape->start;
+	u64 wire = (u64)shape->tag << 32 | shape->wire;
 
 	if (captured > FILTER_SCRATCH)
 		captured = FILTER_SCRATCH;
+	if (!captured)
+		return FILTER_SHORT;
 	if (!read_header(header, room, shape->head + shape->start, captured, settings.extent))
-		return false;
+		return 0;
 	if (shape->ethernet)
-		return slot_ethernet(header, shape->wire, captured) != 0;
-	return slot_ip(header, shape->wire, captured) != 0;
+		return slot_ethernet(header, wire, captured);
+	return slot_ip(header, wire, captured);
 }
 
 /*
  * Does the filter that was given at the start refuse this skb? As matches() says it, with nothing
- * read or kept that it doesn't need.
+ * read or kept that it doesn't need. Not where it takes more than the linear part to say so.
  */
 static __always_inline bool refused(u64 address)
 {
 	struct shape shape;
+	u64 verdict;
 
 	if (!read_quick_shape(&shape, address) || !find_header(&shape))
 		return true;
 	if (settings.fixed) {
 		u64 header[FIXED_EXTENT / 8];
 
-		return !quick_filter(header, sizeof(header), &shape);
+		verdict = quick_filter(header, sizeof(header), &shape);
 	} else {
 		struct view *view = view_of(SCRATCH_FUNCTION);
 
-		return !view || !quick_filter(view->header, FILTER_SCRATCH, &shape);
+		if (!view)
+			return true;
+		verdict = quick_filter(view->header, FILTER_SCRATCH, &shape);
 	}
+	return verdict == FILTER_SHORT ? !is_nonlinear(address) : verdict != FILTER_YES;
 }
 
 /* `cookie`: 0 = not looked up yet. */

@@ -7,6 +7,7 @@
 #ifndef PACKET_TRAIL_HEADERS_H
 #define PACKET_TRAIL_HEADERS_H
 
+#include "pages.h"
 #include "state.h"
 
 #define ETHERNET_BYTES 14
@@ -15,15 +16,6 @@
 /* Namespace inodes are handed out from PROC_DYNAMIC_FIRST (fs/proc/generic.c) up; fixed ones sit
  * just below. */
 #define FIRST_INUM 0xefffff00U
-
-/* Keeps the compiler from moving a bound away from its use, where the verifier needs it. */
-#define bounded(value, mask)                                                                       \
-	({                                                                                         \
-		u32 bounded_ = (value);                                                            \
-		asm volatile("" : "+r"(bounded_));                                                 \
-		bounded_ &= (mask);                                                                \
-		bounded_;                                                                          \
-	})
 
 /* The skb as its fields can be read: itself, or the copy. NULL when it can't be read. */
 static __always_inline const struct sk_buff *skb_fields(struct view *view, u64 skb)
@@ -39,6 +31,25 @@ static __always_inline const struct sk_buff *skb_fields(struct view *view, u64 s
 	return (const struct sk_buff *)view->copy;
 }
 
+/*
+ * The VLAN tag that a device took out of the frame, or puts into it: its Ethernet type and below it
+ * the tag, as skb_vlan_tag_present() and skb_vlan_tag_get() say it (include/linux/if_vlan.h); 0 =
+ * none.
+ */
+static __always_inline u32 tag_beside(u64 address)
+{
+	const struct sk_buff___present *bit = (const void *)address;
+	const struct sk_buff *skb = (const void *)address;
+	u16 type = 0, tag = 0;
+
+	if (bpf_core_field_exists(bit->vlan_present) &&
+	    !BPF_CORE_READ_BITFIELD_PROBED(bit, vlan_present))
+		return 0;
+	bpf_probe_read_kernel(&type, sizeof(type), &skb->vlan_proto);
+	bpf_probe_read_kernel(&tag, sizeof(tag), &skb->vlan_tci);
+	return type ? (u32)bpf_ntohs(type) << 16 | tag : 0;
+}
+
 /* What a filter needs: where the bytes are. False when that is no skb. */
 static __always_inline bool read_shape(struct view *view, const struct sk_buff *skb)
 {
@@ -46,6 +57,8 @@ static __always_inline bool read_shape(struct view *view, const struct sk_buff *
 	view->data = (u64)skb->data;
 	view->tail = skb->tail;
 	view->len = skb->len;
+	view->data_len = skb->data_len;
+	view->end = skb->end;
 	view->network_header = skb->network_header;
 	view->mac_header = skb->mac_header;
 	/* Kernel addresses have their top bit set; loads that fault give 0. */
@@ -174,13 +187,14 @@ struct shape {
 	u32 mac;
 	u32 start; /* of the first header that is there */
 	u32 wire;  /* bytes of the packet from there on */
+	u32 tag;   /* tag_beside() */
 	bool ethernet;
 };
 
 /*
  * Sets start, ethernet and wire. Which header is where is the skb's word; a receive path that has
- * not set the network header yet (0 since allocation) has its data pointer there. False when no
- * header is in the linear part.
+ * not set the network header yet (0 since allocation) has its data pointer there. False when there
+ * is none, or it isn't in the linear part, nor right behind that.
  */
 static __always_inline bool find_header(struct shape *shape)
 {
@@ -188,13 +202,22 @@ static __always_inline bool find_header(struct shape *shape)
 
 	if (network == 0 && mac != UNSET_MAC && mac + ETHERNET_BYTES <= shape->data)
 		network = shape->data;
-	if (network == 0 || network >= shape->tail)
+	if (network == 0 || network > shape->tail)
 		return false;
 	shape->network = network;
 	shape->ethernet = mac != UNSET_MAC && mac + ETHERNET_BYTES <= network && network - mac < 64;
 	shape->start = shape->ethernet ? mac : network;
 	shape->wire = shape->len + shape->data - shape->start;
 	return true;
+}
+
+static __always_inline bool is_nonlinear(u64 address)
+{
+	const struct sk_buff *skb = (const void *)address;
+	u32 data_len = 0;
+
+	bpf_probe_read_kernel(&data_len, sizeof(data_len), &skb->data_len);
+	return data_len != 0;
 }
 
 /* A field of struct sk_buff in a copy that begins at this offset of it. */
@@ -253,6 +276,7 @@ static __always_inline bool read_quick_shape(struct shape *shape, u64 address)
 		read_quick_shape_direct(shape, address);
 	else if (!read_quick_shape_copied(shape, address))
 		return false;
+	shape->tag = settings.tag ? tag_beside(address) : 0;
 	/* Kernel addresses have their top bit set; loads that fault give 0. */
 	return shape->head >> 63;
 }
@@ -274,8 +298,8 @@ static __always_inline bool read_header(void *to, u32 room, u64 from, u32 captur
 }
 
 /*
- * The first bytes, linear part only: `extent` of them are there where the packet has as many, the
- * rest of `captured` is not.
+ * The first bytes: `extent` of them are there where the packet has as many, the rest of `captured`
+ * is not.
  */
 static __always_inline void read_bytes(struct view *view, u32 extent)
 {
@@ -299,8 +323,12 @@ static __always_inline void read_bytes(struct view *view, u32 extent)
 	size = shape.tail - shape.start;
 	if (size > FILTER_SCRATCH)
 		size = FILTER_SCRATCH;
-	view->start = shape.start;
-	if (!read_header(view->header, FILTER_SCRATCH, shape.head + shape.start, size, extent))
+	if (size &&
+	    !read_header(view->header, FILTER_SCRATCH, shape.head + shape.start, size, extent))
+		return;
+	if (size < extent && view->data_len)
+		size = read_fragments(view->header, size, extent, view->head + view->end);
+	if (shape.start + size <= shape.network)
 		return;
 	view->ethernet = shape.ethernet;
 	view->ip = true;
@@ -355,17 +383,14 @@ static __always_inline void no_headers(struct view *view)
 /* Reads the first bytes: all that read_tuple() may look at. Needs read_skb() first. */
 static __always_inline void read_headers(struct view *view)
 {
-	u32 size, extent;
+	u32 extent;
 
 	read_bytes(view, USUAL_EXTENT);
-	if (view->captured <= USUAL_EXTENT)
+	if (view->captured < USUAL_EXTENT)
 		return;
 	extent = headers_extent(view);
-	if (extent == USUAL_EXTENT)
-		return;
-	size = bounded(view->captured < extent ? view->captured : extent, 0x1ff);
-	if (size <= FILTER_SCRATCH)
-		bpf_probe_read_kernel(view->header, size, (const void *)view->head + view->start);
+	if (extent != USUAL_EXTENT)
+		read_bytes(view, extent);
 }
 
 enum { TCP = 6, UDP = 17, ICMP = 1, ICMP6 = 58, SCTP = 132, UDPLITE = 136, DCCP = 33 };

@@ -60,14 +60,34 @@ struct sk_buff {
 	unsigned int len;
 	unsigned int data_len;
 	__be16 protocol;
+	__be16 vlan_proto;
+	__u16 vlan_tci;
 	__u16 network_header;
 	__u16 mac_header;
 	unsigned int tail;
+	unsigned int end;
 	unsigned char *head;
 	unsigned char *data;
 	__u32 mark;
 	void (*destructor)(struct sk_buff *skb);
 	__u8 tc_at_ingress : 1;
+};
+
+struct page {
+	unsigned long flags;
+};
+typedef struct {
+	u64 page; /* or netmem, or bv_page */
+} skb_frag_t;
+struct skb_shared_info {
+	__u8 nr_frags;
+	u32 xdp_frags_size;
+	skb_frag_t frags[17];
+};
+
+/* Up to 6.1 a bit says whether there is a VLAN tag; then it is the tag's type (354259fa73e2). */
+struct sk_buff___present {
+	__u8 vlan_present : 1;
 };
 
 /* include/linux/rbtree_types.h */
@@ -110,9 +130,6 @@ struct xdp_buff {
 	struct xdp_rxq_info *rxq;
 	u32 frame_sz;
 	u32 flags;
-};
-struct skb_shared_info {
-	u32 xdp_frags_size;
 };
 
 /* include/linux/sched.h */

@@ -2,7 +2,7 @@
 /*
  * The filter slots: two functions into which the helper writes before load. In each a marker stands
  * where the filter goes, which finds data, wire and captured length in r1 … r3 and leaves its
- * answer in r0.
+ * answer in r0. Above the wire length, from bit 32 on, is the VLAN tag beside the data.
  */
 #ifndef PACKET_TRAIL_SLOT_H
 #define PACKET_TRAIL_SLOT_H
@@ -28,14 +28,16 @@
 SLOT(slot_ethernet, 0x746f6c532074654e)
 SLOT(slot_ip, 0x746f6c5320205049)
 
-/* Does the packet's text match the filter? Needs read_bytes() with filter_extent first. */
+/* Do the packet's bytes match the filter? Needs read_bytes() with filter_extent first. */
 static __always_inline bool filter_matches(struct view *view)
 {
+	u64 wire = (u64)view->tag << 32 | view->wire;
+
 	if (!view->ip)
 		return match_all;
 	if (view->ethernet)
-		return slot_ethernet(view->header, view->wire, view->captured) != 0;
-	return slot_ip(view->header, view->wire, view->captured) != 0;
+		return slot_ethernet(view->header, wire, view->captured) == FILTER_YES;
+	return slot_ip(view->header, wire, view->captured) == FILTER_YES;
 }
 
 #endif

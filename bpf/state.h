@@ -11,8 +11,8 @@
 
 /* struct sk_buff has 232 … 256 bytes, by configuration. */
 #define SKB_COPY    320
-#define SKB_PART    128 /* from its length to its data, which are 104 bytes */
-#define HEADER_COPY (FILTER_SCRATCH + 64)
+#define SKB_PART    128			 /* from its length to its data, which are 104 bytes */
+#define HEADER_COPY (2 * FILTER_SCRATCH) /* read_fragments() */
 
 const struct settings settings = {};
 
@@ -45,6 +45,15 @@ static __always_inline u64 read_word(u64 address)
 	return word;
 }
 
+/* Keeps the compiler from moving a bound away from its use, where the verifier needs it. */
+#define bounded(value, mask)                                                                       \
+	({                                                                                         \
+		u32 bounded_ = (value);                                                            \
+		asm volatile("" : "+r"(bounded_));                                                 \
+		bounded_ &= (mask);                                                                \
+		bounded_;                                                                          \
+	})
+
 /* A variable that is the helper's, too, and begins with zeros. */
 #define SHARED SEC(".data")
 
@@ -62,6 +71,9 @@ SHARED bool asleep = false;
 
 /* Bytes of a packet that the filter can look at: set by the helper, with the filter. */
 __u32 filter_extent = FILTER_SCRATCH;
+
+/* Set by the helper, with the filter: it looks at the VLAN tag beside the bytes. */
+SHARED bool filter_tag = false;
 
 /* Set by the helper: trampolines tell where packets end, and where their bytes move (ends.h). */
 SHARED bool ends = false;
@@ -89,8 +101,8 @@ struct view {
 	u8 header[HEADER_COPY]; /* from the MAC header, or from the network header without one */
 	u32 captured;		/* bytes in header */
 	u32 wire;		/* bytes of the packet from there on */
+	u32 tag;		/* VLAN tag beside the bytes: tag_beside(), for the filter */
 	u32 network;		/* offset of the network header in header, < 64 */
-	u32 start;		/* offset from head at which header begins */
 	u8 ethernet;		/* header begins with an Ethernet header */
 	u8 ip;			/* network is valid */
 	u8 matched;		/* the filter's answer, from one program to the next */
@@ -111,6 +123,8 @@ struct view {
 	u64 data;
 	u32 tail;
 	u32 len;
+	u32 data_len; /* bytes of it that aren't in the linear part */
+	u32 end;
 	u32 mark;
 	u16 protocol; /* network order */
 	u16 network_header;

@@ -119,6 +119,7 @@ static __always_inline bool read_frame(struct view *view, const struct xdp_buff 
 	bpf_probe_read_kernel(&view->ifindex, sizeof(view->ifindex), &dev->ifindex);
 	size = (u32)((u64)end - data);
 	view->wire = view->len = size + frags_size(xdp, start);
+	view->tag = 0;
 	view->captured = 0;
 	view->network = ETHERNET_BYTES;
 	view->ethernet = false;

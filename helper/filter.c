@@ -10,12 +10,16 @@
 #undef bpf_insn
 #include "filter.h"
 #include "translate.h"
+#include "../bpf/event.h"
 
 /* What a tcpdump of today uses; only its being non-zero matters here. */
 #define SNAPLEN 262144
 
+/* Added to libpcap by libpcap.sh: VLAN tags are where Linux has them, not only in the frame. */
+void packet_trail_as_live(pcap_t *pcap);
+
 /* libpcap's message as the end of the sentence "bad filter: …". */
-static void explain(const char *message, char *err, size_t err_size)
+static void explain(const char *expr, const char *message, char *err, size_t err_size)
 {
 	static const char prefix[] = "can't parse filter expression: ";
 
@@ -23,6 +27,13 @@ static void explain(const char *message, char *err, size_t err_size)
 		message += sizeof(prefix) - 1;
 	if (!strcmp(message, "syntax error"))
 		message = "syntax error: it is not a pcap-filter(7) expression";
+	if (!strcmp(message, "expression rejects all packets") && strstr(expr, "ip6") &&
+	    strchr(expr, '['))
+		message =
+			"no packet can match it: tcp[…] and its like look into IPv4 alone; of IPv6 "
+			"take ip6[40 + …], such as ip6[53] for tcp[13]";
+	else if (!strcmp(message, "expression rejects all packets"))
+		message = "no packet can match it: its terms exclude each other";
 	if (!strncmp(message, "unknown host", 12) || !strncmp(message, "unknown network", 15))
 		snprintf(err, err_size, "%s: names are not looked up, give the address", message);
 	else
@@ -30,8 +41,8 @@ static void explain(const char *message, char *err, size_t err_size)
 }
 
 /* 0, or -1 with the reason. The caller frees the program with pcap_freecode(). */
-static int compile_classic(const char *expr, enum filter_link link, struct bpf_program *program,
-			   char *err, size_t err_size)
+static int compile_classic(const char *expr, struct bpf_program *program, char *err,
+			   size_t err_size)
 {
 	pcap_t *pcap;
 	int result;
@@ -41,14 +52,15 @@ static int compile_classic(const char *expr, enum filter_link link, struct bpf_p
 			 FILTER_MAX);
 		return -1;
 	}
-	pcap = pcap_open_dead(link == FILTER_ETHERNET ? DLT_EN10MB : DLT_RAW, SNAPLEN);
+	pcap = pcap_open_dead(DLT_EN10MB, SNAPLEN);
 	if (!pcap) {
 		snprintf(err, err_size, "not enough memory");
 		return -1;
 	}
+	packet_trail_as_live(pcap);
 	result = pcap_compile(pcap, program, expr, 1, PCAP_NETMASK_UNKNOWN);
 	if (result)
-		explain(pcap_geterr(pcap), err, err_size);
+		explain(expr, pcap_geterr(pcap), err, err_size);
 	pcap_close(pcap);
 	return result ? -1 : 0;
 }
@@ -56,23 +68,15 @@ static int compile_classic(const char *expr, enum filter_link link, struct bpf_p
 int filter_compile(const char *expr, enum filter_link link, struct filter_insns *out, char *err,
 		   size_t err_size)
 {
-	static struct classic_insn never[] = {{.code = BPF_RET | BPF_K, .k = 0}};
-	struct bpf_program program, elsewhere = {.bf_insns = never, .bf_len = 1};
-	char ignored[PCAP_ERRBUF_SIZE];
+	struct bpf_program program;
 	int result;
 
 	*out = (struct filter_insns){0};
-	if (!compile_classic(expr, link, &program, err, err_size)) {
-		result = translate(&program, out, err, err_size);
-		pcap_freecode(&program);
-		return result;
-	}
-	/* The message for the caller is that of its own link. */
-	if (compile_classic(expr, link == FILTER_IP ? FILTER_ETHERNET : FILTER_IP, &program,
-			    ignored, sizeof(ignored)))
+	if (compile_classic(expr, &program, err, err_size))
 		return -1;
+	result = translate(&program, link, out, err, err_size);
 	pcap_freecode(&program);
-	return translate(&elsewhere, out, err, err_size);
+	return result;
 }
 
 void filter_free(struct filter_insns *insns)
@@ -83,12 +87,29 @@ void filter_free(struct filter_insns *insns)
 
 int filter_check(const char *expr, char *err, size_t err_size)
 {
-	struct filter_insns insns;
+	struct filter_insns ethernet, ip;
+	int result = 0;
 
-	if (filter_compile(expr, FILTER_ETHERNET, &insns, err, err_size))
+	if (filter_compile(expr, FILTER_ETHERNET, &ethernet, err, err_size))
 		return -1;
-	filter_free(&insns);
-	return 0;
+	if (filter_compile(expr, FILTER_IP, &ip, err, err_size)) {
+		filter_free(&ethernet);
+		return -1;
+	}
+	if (ethernet.never && ip.never) {
+		if (ethernet.beyond)
+			snprintf(err, err_size,
+				 "no packet can match it: it looks at byte %u of the frame, and a "
+				 "filter sees the first %d",
+				 ethernet.beyond, FILTER_SCRATCH);
+		else
+			snprintf(err, err_size,
+				 "no packet can match it: its terms exclude each other");
+		result = -1;
+	}
+	filter_free(&ethernet);
+	filter_free(&ip);
+	return result;
 }
 
 /* ---- for both links ---- */
@@ -130,10 +151,10 @@ int filters_compile(struct filters *filters, const char *expression, const char 
 
 	memset(filters, 0, sizeof(*filters));
 	snprintf(error, size, "out of memory");
+	/* By itself first: "icmp) or (tcp" is none. */
+	if (*expression && filter_check(expression, error, size))
+		return -1;
 	if (*never) {
-		/* By itself first: "icmp) or (tcp" is none. */
-		if (*expression && filter_check(expression, error, size))
-			return -1;
 		whole = without(expression, never);
 		if (!whole)
 			return -1;

@@ -14,9 +14,11 @@ enum filter_link { FILTER_ETHERNET, FILTER_IP };
 #define FILTER_MAX 8192
 
 /*
- * The body of int f(const u8 *data, u32 wire_len, u32 captured_len): non-zero in r0 = it matches;
- * ends with `exit`. Reads only data[0 … captured_len), at most FILTER_SCRATCH bytes (bpf/event.h);
- * uses r0–r5 and up to 64 bytes of stack, calls nothing, jumps forward only.
+ * The body of int f(const u8 *data, u64 wire, u32 captured_len): FILTER_YES, 0 or FILTER_SHORT in
+ * r0 (bpf/event.h); ends with `exit`. `wire` is the packet's length, and above it, from bit 32 on,
+ * what the kernel keeps of a VLAN tag beside the bytes: the tag, 16 bits, and its Ethernet type, 0
+ * = none. Reads only data[0 … captured_len), at most FILTER_SCRATCH bytes; uses r0–r5 and up to 64
+ * bytes of stack, calls nothing, jumps forward only.
  */
 struct filter_insns {
 	struct bpf_insn *insns;
@@ -24,19 +26,22 @@ struct filter_insns {
 	__u32 extent; /* it looks at no byte from here on, whatever the packet is */
 	bool loose;   /* where it looks depends on the packet, or is not aligned */
 	bool wire;    /* it looks at the packet's length */
+	bool tag;     /* it looks at the VLAN tag beside the bytes */
+	bool never;   /* nothing in it says yes */
+	__u32 beyond; /* the first byte that it would look at behind FILTER_SCRATCH, 0 = none */
 };
 
 /*
- * Compiles `expr` for packets that begin with `link`. An expression that has a meaning on the other
- * link only (`ether host …` where there is no Ethernet header) gives a filter that never matches.
- * Host names are not looked up. 0, or -1 with the reason in `err`; free with filter_free().
+ * Compiles `expr` for packets that begin with `link`. A packet that has no Ethernet header yet is
+ * matched as the frame that it will be; what depends on addresses that it doesn't have yet is no
+ * match. Host names are not looked up. 0, or -1 with the reason in `err`; free with filter_free().
  */
 int filter_compile(const char *expr, enum filter_link link, struct filter_insns *out, char *err,
 		   size_t err_size);
 
 void filter_free(struct filter_insns *insns);
 
-/* 0 if the expression has a meaning on at least one link, or -1 with the reason in `err`. */
+/* 0 if some packet may match the expression, or -1 with the reason in `err`. */
 int filter_check(const char *expr, char *err, size_t err_size);
 
 /* A packet filter, compiled for each link that a packet may begin with. */

@@ -228,6 +228,8 @@ static void keep_wanted(struct kallsyms *kallsyms, const char *name, size_t leng
 		{"bpf_prog_active", &kallsyms->prog_active},
 		{"current_kprobe", &kallsyms->current_kprobe},
 		{"__per_cpu_offset", &kallsyms->cpu_offsets},
+		{"page_offset_base", &kallsyms->page_offset},
+		{"vmemmap_base", &kallsyms->page_map},
 	};
 
 	for (size_t i = 0; i < sizeof(wanted) / sizeof(*wanted); i++)
@@ -258,7 +260,7 @@ static int read_line(struct kallsyms *kallsyms, struct reading *reading, char *l
 	reading->nonzero |= address != 0;
 	code = is_code(type);
 	/* Most are data, of which a few names are wanted. */
-	if (*name != '_' && *name != 'b' && *name != 'c' && !code)
+	if (!strchr("_bcpv", *name) && !code)
 		return 0;
 	end = end_of(name);
 	if (*end) {

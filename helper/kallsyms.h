@@ -34,6 +34,8 @@ struct kallsyms {
 	uint64_t prog_active;	 /* bpf_prog_active */
 	uint64_t current_kprobe; /* current_kprobe */
 	uint64_t cpu_offsets;	 /* __per_cpu_offset */
+	uint64_t page_offset;	 /* page_offset_base */
+	uint64_t page_map;	 /* vmemmap_base */
 };
 
 /*

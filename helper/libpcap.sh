@@ -2,6 +2,8 @@
 # Builds the static libpcap that the helper links, from Debian's source package, into the cache.
 # Debian's own libpcap.a can't be linked statically: it pulls in D-Bus, which has no static library.
 # What we use of libpcap is its filter compiler, so every capture back end but Linux's is left out.
+# To it we add one function, packet_trail_as_live(): without it `vlan` would look for a tag in the
+# frame alone, as in a file, while Linux keeps the tag beside the packet.
 #
 #   libpcap.sh ARCH           build it for ARCH (x86_64, aarch64) if it isn't there
 #   libpcap.sh --path ARCH    print the folder that holds include/ and lib/libpcap.a, built or not
@@ -22,14 +24,14 @@ die() {
 # the one that a build would make.
 prefix() {
 	local built suite version
-	built=$(find "$cache" -mindepth 1 -maxdepth 1 -type d -name "[0-9]*-$1" 2>/dev/null | sort -V | tail -n 1)
+	built=$(find "$cache" -mindepth 1 -maxdepth 1 -type d -name "[0-9]*-live-$1" 2>/dev/null | sort -V | tail -n 1)
 	if [ -n "$built" ]; then
 		echo "$built"
 		return
 	fi
 	for suite in "${suites[@]}"; do
 		version=$("$debian" version "$suite" libpcap) || continue
-		echo "$cache/$version-$1"
+		echo "$cache/$version-live-$1"
 		return
 	done
 	die "Debian's archive gave no source package: see the messages above"
@@ -58,6 +60,14 @@ build() {
 		die "can't unpack the source package: $(tail -n 1 "$work/log")"
 	if ! (
 		cd "$work/source"
+		cat >>pcap.c <<-'C'
+
+			void packet_trail_as_live(pcap_t *p);
+			void packet_trail_as_live(pcap_t *p)
+			{
+				p->bpf_codegen_flags |= BPF_SPECIAL_VLAN_HANDLING;
+			}
+		C
 		./configure CC="$compiler" CFLAGS="-O2 -ffile-prefix-map=$work=." "${configure[@]}" \
 			--disable-dbus --disable-usb --disable-bluetooth --disable-rdma --without-libnl --disable-shared
 		make -j "$(nproc)" libpcap.a

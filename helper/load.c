@@ -98,6 +98,7 @@ static void tell_filter(struct packet_trail_bpf *skeleton, const struct filters 
 {
 	skeleton->data->filter_extent = extent_of(filters);
 	skeleton->data->match_all = filters->every;
+	skeleton->data->filter_tag = filters->ethernet.tag || filters->ip.tag;
 }
 
 /* What the kernel side may only read is ours to write until it is loaded. */
@@ -181,6 +182,7 @@ static int configure(struct packet_trail_bpf *skeleton, const struct load *load)
 	settings->fixed = settings->extent <= FIXED_EXTENT && !load->filters.ethernet.loose &&
 			  !load->filters.ip.loose;
 	settings->wire = load->filters.ethernet.wire || load->filters.ip.wire;
+	settings->tag = load->filters.ethernet.tag || load->filters.ip.tag;
 	*(uint32_t *)&skeleton->rodata->drop_hook = load->drop_hook;
 	*(uint32_t *)&skeleton->rodata->consume_hook = load->consume_hook;
 	*(uint32_t *)&skeleton->rodata->merge_hook = load->lineage_hooks[LINEAGE_MERGE];
@@ -188,6 +190,8 @@ static int configure(struct packet_trail_bpf *skeleton, const struct load *load)
 	set_constant(&skeleton->rodata->prog_active_at, load->prog_active);
 	set_constant(&skeleton->rodata->current_kprobe_at, load->current_kprobe);
 	set_constant(&skeleton->rodata->cpu_offsets_at, load->cpu_offsets);
+	set_constant(&skeleton->rodata->page_offset_base_at, load->page_offset);
+	set_constant(&skeleton->rodata->vmemmap_base_at, load->page_map);
 	memcpy((void *)skeleton->rodata->point_hooks, load->point_hooks, sizeof(load->point_hooks));
 	tell_filter(skeleton, &load->filters);
 	if (choose_programs(skeleton, load))
@@ -296,6 +300,7 @@ int load_change_filter(struct load *load, struct packet_trail_bpf *skeleton, con
 	struct filters filters;
 	char log[256] = "";
 	uint32_t extent;
+	bool tag;
 
 	if (filters_compile(&filters, expression, load->never, error, error_size))
 		return -1;
@@ -311,7 +316,9 @@ int load_change_filter(struct load *load, struct packet_trail_bpf *skeleton, con
 	if (!err) {
 		/* While the programs are changed, both filters find what they look at. */
 		extent = skeleton->data->filter_extent;
+		tag = skeleton->data->filter_tag;
 		tell_filter(skeleton, &filters);
+		skeleton->data->filter_tag |= tag;
 		if (skeleton->data->filter_extent < extent)
 			skeleton->data->filter_extent = extent;
 	}

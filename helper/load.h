@@ -35,6 +35,8 @@ struct load {
 	uint64_t prog_active;
 	uint64_t current_kprobe;
 	uint64_t cpu_offsets;
+	uint64_t page_offset;
+	uint64_t page_map;
 	bool programs;	       /* with the patterns for hooks on BPF programs */
 	bool program_iterator; /* the kernel has it (bpf_iter_bpf_prog in its BTF) */
 	uint32_t refused;      /* programs of ours that the kernel didn't take: see refused.h */

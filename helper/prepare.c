@@ -132,6 +132,8 @@ int trace_load(struct trace *trace)
 	load->prog_active = trace->kallsyms.prog_active;
 	load->current_kprobe = trace->kallsyms.current_kprobe;
 	load->cpu_offsets = trace->kallsyms.cpu_offsets;
+	load->page_offset = trace->kallsyms.page_offset;
+	load->page_map = trace->kallsyms.page_map;
 	load->program_iterator = trace->functions.program_iterator;
 	load->settings.programs = load->programs = !trace->options.no_programs;
 	for (;;) {

@@ -6,17 +6,25 @@
  *   A = r0, X = r4, a scratch register r5; r1, r2, r3 hold data, wire length, captured length.
  *   M[] lies on the stack, and only the words that are used are initialised.
  *   All arithmetic and comparisons are 32-bit; loads are big endian, so each is followed by a swap.
- *   A load outside of the captured bytes and a division by zero end the filter with 0.
+ *   A load outside of the captured bytes ends the filter with FILTER_SHORT, which is a no unless
+ *   more can be read, and a division by zero with 0.
+ *   A VLAN tag beside the packet comes in the upper half of r2: see slot.h.
+ *
+ * A packet without an Ethernet header is seen as one that will get it: its type follows from the
+ * IP header, and whether it will go to all or to a group from the IP address. What can't be known
+ * yet (the addresses) ends the filter with 0: not yet a match, whatever the filter would say.
  *
  * The kernel's verifier must see that every access stays inside of the buffer, whatever the lengths
  * are. A load at a constant offset is in bounds by itself; for an offset from X the sum is compared
  * with a constant as well as with the captured length, which kernel 5.10 follows. The verifier
  * also refuses unreachable instructions, so only what can be reached is emitted. With its loops
  * unrolled, classic BPF jumps forward only: one pass in order knows, for each instruction, whether
- * it is reached and how many bytes every way to it has tested already.
+ * it is reached, how many bytes every way to it has tested already and what A can be. So it
+ * knows as well when nothing is left that says yes.
  */
 #include "translate.h"
-#include "filter.h"
+#include "coming.h"
+#include "translation.h"
 #include "unroll.h"
 
 #include <stdint.h>
@@ -28,38 +36,24 @@
 /* The words of M[]. */
 #define WORDS 16
 /* Most instructions that one classic instruction becomes. */
-#define EXPANSION 8
-/* No way leads to this instruction. */
-#define UNREACHED UINT16_MAX
+#define EXPANSION 24
 
-enum { DATA = BPF_REG_1, WIRE = BPF_REG_2, CAPTURED = BPF_REG_3 };
-enum { A = BPF_REG_0, X = BPF_REG_4, TMP = BPF_REG_5 };
-
-/* Classic opcodes that linux/bpf_common.h leaves to linux/filter.h, whose struct names clash. */
-enum { CLASS = 0x07, SIZE = 0x18, MODE = 0xe0, OP = 0xf0, MISC_OP = 0xf8, RET_VALUE = 0x18 };
-enum { LEN = 0x80, MSH = 0xa0, RET_A = 0x10, TXA = 0x80, MISC = 0x07, RET = 0x06 };
-
-struct translation {
-	const struct step *in;
-	size_t length;
-	struct bpf_insn *out;
-	size_t count;
-	size_t *target; /* per emitted jump: the classic instruction it goes to; `length` = no match
-			 */
-	size_t *start;	/* per classic instruction: where it begins in `out` */
-	uint16_t *tested; /* per classic instruction: bytes known to be captured, or UNREACHED */
-	bool no_match_used;
-	bool loose; /* where it looks may depend on the packet, or is not aligned */
-	bool wire;
-	bool header_in_x; /* X never holds more than an IPv4 header's length */
-	__u32 extent;
-};
+/*
+ * What the kernel's classic BPF finds beside a packet's bytes (SKF_AD_OFF … of linux/filter.h,
+ * whose struct names clash): loads from here on don't mean bytes.
+ */
+#define BESIDE		 0xfffff000U
+#define PACKET_TYPE	 (BESIDE + 4)
+#define INTERFACE	 (BESIDE + 8)
+#define VLAN_TAG	 (BESIDE + 44)
+#define VLAN_TAG_PRESENT (BESIDE + 48)
+/* Offsets that are negative by themselves: SKF_LL_OFF, SKF_NET_OFF, and nothing at all. */
+#define NEGATIVE 0x80000000U
 
 /* Most that the header length field of IPv4 says. */
 #define IP_HEADER_MAX 60
 
-/* Bytes before `end` are looked at. */
-static void extend(struct translation *t, __u32 end)
+void extend(struct translation *t, __u32 end)
 {
 	if (end > FILTER_SCRATCH)
 		end = FILTER_SCRATCH;
@@ -80,7 +74,7 @@ static bool only_header_in_x(const struct step *in, size_t length)
 	return true;
 }
 
-static void emit(struct translation *t, __u8 code, __u8 dst, __u8 src, __s16 off, __s32 imm)
+void emit(struct translation *t, __u8 code, __u8 dst, __u8 src, __s16 off, __s32 imm)
 {
 	t->out[t->count++] = (struct bpf_insn){
 		.code = code, .dst_reg = dst, .src_reg = src, .off = off, .imm = imm};
@@ -92,19 +86,20 @@ static void emit_jump(struct translation *t, __u8 code, __u8 dst, __u8 src, __s3
 {
 	t->target[t->count] = target;
 	t->no_match_used |= target == t->length;
+	t->short_used |= target == t->length + 1;
 	emit(t, code, dst, src, 0, imm);
 }
 
-static void emit_no_match(struct translation *t)
+void emit_no_match(struct translation *t)
 {
 	emit_jump(t, BPF_JMP | BPF_JA, 0, 0, 0, t->length);
 }
 
-/* One way leads from here, with this many bytes tested, to instruction `to`. */
-static void reach(struct translation *t, size_t to, uint16_t tested)
+/* One way leads from here to instruction `to`. */
+static void reach(struct translation *t, size_t to, const struct known *known)
 {
-	if (to < t->length && (t->tested[to] == UNREACHED || tested < t->tested[to]))
-		t->tested[to] = tested;
+	if (to < t->length)
+		known_merge(&t->known[to], known);
 }
 
 static unsigned int load_size(__u16 code)
@@ -124,57 +119,130 @@ static __s16 word_offset(__u32 k)
 	return (__s16)(4 * (int)(k % WORDS) - 4 * WORDS);
 }
 
-/* Loads `dst` from base + off in network byte order; linux/bpf.h: a swap to BE cuts to its width.
- */
-static void emit_load(struct translation *t, __u8 dst, __u8 base, __s16 off, __u16 code)
+/* linux/bpf.h: a swap to BE cuts to its width. */
+void emit_load(struct translation *t, __u8 dst, __u8 base, __s16 off, unsigned int size)
 {
-	unsigned int size = load_size(code);
+	__u8 width = size == 4 ? BPF_W : size == 2 ? BPF_H : BPF_B;
 
-	emit(t, (__u8)(BPF_LDX | BPF_MEM | (code & SIZE)), dst, base, off, 0);
+	emit(t, (__u8)(BPF_LDX | BPF_MEM | width), dst, base, off, 0);
 	if (size > 1)
 		emit(t, BPF_ALU | BPF_END | BPF_TO_BE, dst, 0, 0, (__s32)size * 8);
 }
 
-/* data[k …] into `dst`. False if it can't be in any packet's captured bytes; then nothing follows.
- */
-static bool load_absolute(struct translation *t, __u8 dst, __u32 k, __u16 code, uint16_t *tested)
+void emit_need(struct translation *t, struct known *known, __u32 bytes)
 {
-	unsigned int size = load_size(code);
+	if (known->tested >= bytes)
+		return;
+	known->tested = (__u16)bytes;
+	emit_jump(t, BPF_JMP | BPF_JLT | BPF_K, CAPTURED, 0, (__s32)bytes, t->length + 1);
+}
 
-	if (k > FILTER_SCRATCH - size) {
-		emit_no_match(t);
-		return false;
+/* A load that no packet's captured bytes hold. */
+static bool load_beyond(struct translation *t, __u32 k)
+{
+	if (!t->beyond || k < t->beyond)
+		t->beyond = k;
+	emit_no_match(t);
+	return false;
+}
+
+/* frame[k …] into `dst`. False if it can't be in any packet's captured bytes; then nothing follows.
+ */
+static bool load_absolute(struct translation *t, __u8 dst, __u32 k, unsigned int size,
+			  struct known *known)
+{
+	if (t->link == FILTER_IP) {
+		if (k < ETHERNET) {
+			if (dst == A)
+				return coming_load(t, k, size, known);
+			emit_no_match(t);
+			return false;
+		}
+		k -= ETHERNET;
 	}
-	if (*tested < k + size) {
-		*tested = (uint16_t)(k + size);
-		emit_jump(t, BPF_JMP | BPF_JLT | BPF_K, CAPTURED, 0, *tested, t->length);
-	}
+	if (k > FILTER_SCRATCH - size)
+		return load_beyond(t, k);
+	emit_need(t, known, k + size);
 	t->loose |= k % size != 0;
 	extend(t, k + size);
-	emit_load(t, dst, DATA, (__s16)k, code);
+	emit_load(t, dst, DATA, (__s16)k, size);
+	if (dst == A)
+		known_load(known, size);
 	return true;
 }
 
-/* data[X + k …] into A. */
-static bool load_indirect(struct translation *t, __u32 k, __u16 code)
+/* frame[X + k …] into A. */
+static bool load_indirect(struct translation *t, __u32 k, unsigned int size, struct known *known)
 {
-	__s32 size = (__s32)load_size(code);
+	__u32 missing = t->link == FILTER_IP ? ETHERNET : 0;
+	__s32 bytes = (__s32)size;
+	struct known there = *known;
+	size_t skip = 0, end = 0;
 
-	if (k > FILTER_SCRATCH - (__u32)size) {
-		emit_no_match(t);
-		return false;
-	}
+	if (k > FILTER_SCRATCH + missing - size)
+		return load_beyond(t, k);
 	t->loose = true;
-	extend(t, t->header_in_x ? IP_HEADER_MAX + k + (__u32)size : FILTER_SCRATCH);
+	extend(t, t->header_in_x && k >= missing ? IP_HEADER_MAX + k - missing + size
+						 : FILTER_SCRATCH);
 	/* 64-bit sums of a 32-bit X don't wrap. */
 	emit(t, BPF_ALU | BPF_MOV | BPF_X, TMP, X, 0, 0);
-	emit(t, BPF_ALU64 | BPF_ADD | BPF_K, TMP, 0, 0, (__s32)k + size);
-	emit_jump(t, BPF_JMP | BPF_JGT | BPF_X, TMP, CAPTURED, 0, t->length);
-	emit(t, BPF_ALU64 | BPF_SUB | BPF_K, TMP, 0, 0, size);
-	emit_jump(t, BPF_JMP | BPF_JGT | BPF_K, TMP, 0, FILTER_SCRATCH - size, t->length);
+	if (k >= missing) {
+		emit(t, BPF_ALU64 | BPF_ADD | BPF_K, TMP, 0, 0, (__s32)(k - missing) + bytes);
+	} else {
+		/* The type of the header that isn't there yet, or behind that header. */
+		emit(t, BPF_ALU64 | BPF_ADD | BPF_K, TMP, 0, 0, (__s32)k);
+		if (size == 2) {
+			skip = t->count;
+			emit(t, BPF_JMP | BPF_JNE | BPF_K, TMP, 0, 0, ETHERNET - 2);
+			coming_type(t, &there);
+			end = t->count;
+			emit(t, BPF_JMP | BPF_JA, 0, 0, 0, 0);
+			t->out[skip].off = (__s16)(t->count - skip - 1);
+		}
+		emit_jump(t, BPF_JMP | BPF_JLT | BPF_K, TMP, 0, ETHERNET, t->length);
+		emit(t, BPF_ALU64 | BPF_SUB | BPF_K, TMP, 0, 0, ETHERNET - bytes);
+	}
+	emit_jump(t, BPF_JMP | BPF_JGT | BPF_X, TMP, CAPTURED, 0, t->length + 1);
+	emit(t, BPF_ALU64 | BPF_SUB | BPF_K, TMP, 0, 0, bytes);
+	emit_jump(t, BPF_JMP | BPF_JGT | BPF_K, TMP, 0, FILTER_SCRATCH - bytes, t->length);
 	emit(t, BPF_ALU64 | BPF_ADD | BPF_X, TMP, DATA, 0, 0);
-	emit_load(t, A, TMP, 0, code);
+	emit_load(t, A, TMP, 0, size);
+	if (end)
+		t->out[end].off = (__s16)(t->count - end - 1);
+	known_load(known, size);
 	return true;
+}
+
+/* What lies beside the bytes, into A: the VLAN tag, which comes as type and tag above the length.
+ */
+static const char *load_beside(struct translation *t, __u32 k, struct known *known)
+{
+	switch (k) {
+	case VLAN_TAG:
+		emit(t, BPF_ALU64 | BPF_MOV | BPF_X, A, WIRE, 0, 0);
+		emit(t, BPF_ALU64 | BPF_RSH | BPF_K, A, 0, 0, 32);
+		emit(t, BPF_ALU | BPF_AND | BPF_K, A, 0, 0, UINT16_MAX);
+		known_load(known, 2);
+		break;
+	case VLAN_TAG_PRESENT:
+		emit(t, BPF_ALU64 | BPF_MOV | BPF_X, A, WIRE, 0, 0);
+		emit(t, BPF_ALU64 | BPF_RSH | BPF_K, A, 0, 0, 48);
+		emit(t, BPF_JMP32 | BPF_JEQ | BPF_K, A, 0, 1, 0);
+		emit(t, BPF_ALU | BPF_MOV | BPF_K, A, 0, 0, 1);
+		known_load(known, 1);
+		known->high = 1;
+		break;
+	case PACKET_TYPE:
+		return "inbound and outbound: on its way through the kernel a packet is the one "
+		       "and then "
+		       "the other: give --interface, or its addresses with src and dst";
+	case INTERFACE:
+		return "ifindex: give --interface instead";
+	default:
+		return "it looks before the packet's first byte: give an offset of 0 or more";
+	}
+	t->tag = true;
+	return NULL;
 }
 
 /* A = A op operand; false if nothing follows. */
@@ -214,20 +282,30 @@ static bool translate_alu(struct translation *t, const struct step *in)
 	return true;
 }
 
-static void translate_jump(struct translation *t, size_t i, uint16_t tested)
+static void translate_jump(struct translation *t, size_t i, const struct known *known)
 {
 	const struct step *in = &t->in[i];
 	__u8 op = in->code & OP, src = in->code & BPF_X, reg = src == BPF_X ? X : 0;
 	__s32 imm = src == BPF_X ? 0 : (__s32)in->k;
 	size_t yes = in->yes, no = in->no;
+	struct known if_yes, if_no;
 
 	if (op == BPF_JA) {
 		emit_jump(t, BPF_JMP | BPF_JA, 0, 0, 0, yes);
-		reach(t, yes, tested);
+		reach(t, yes, known);
 		return;
 	}
-	reach(t, yes, tested);
-	reach(t, no, tested);
+	if (!known_certain(known, op, src == BPF_X, in->k)) {
+		emit_no_match(t);
+		return;
+	}
+	known_jump(known, op, src == BPF_X, in->k, &if_yes, &if_no);
+	reach(t, yes, &if_yes);
+	reach(t, no, &if_no);
+	if (!if_yes.reached || !if_no.reached) {
+		emit_jump(t, BPF_JMP | BPF_JA, 0, 0, 0, if_yes.reached ? yes : no);
+		return;
+	}
 	if (yes == i + 1 && op != BPF_JSET) {
 		/* linux/bpf.h has the opposite of each but JSET. */
 		op = op == BPF_JEQ ? BPF_JNE : op == BPF_JGT ? BPF_JLE : BPF_JLT;
@@ -239,75 +317,121 @@ static void translate_jump(struct translation *t, size_t i, uint16_t tested)
 		emit_jump(t, BPF_JMP | BPF_JA, 0, 0, 0, no);
 }
 
+/* The frame's whole length into `dst`. */
+static void load_length(struct translation *t, __u8 dst, struct known *known)
+{
+	t->wire = true;
+	emit(t, BPF_ALU | BPF_MOV | BPF_X, dst, WIRE, 0, 0);
+	if (t->link == FILTER_IP)
+		emit(t, BPF_ALU | BPF_ADD | BPF_K, dst, 0, 0, ETHERNET);
+	if (dst == A)
+		known_load(known, 4);
+}
+
+/* LD and LDX; false if nothing follows. */
+static bool translate_load(struct translation *t, const struct step *in, struct known *known)
+{
+	__u8 dst = (in->code & CLASS) == BPF_LDX ? X : A;
+	unsigned int size = load_size(in->code);
+
+	switch (in->code & MODE) {
+	case BPF_ABS:
+		return load_absolute(t, A, in->k, size, known);
+	case BPF_IND:
+		return load_indirect(t, in->k, size, known);
+	case MSH:
+		if (!load_absolute(t, X, in->k, 1, known))
+			return false;
+		emit(t, BPF_ALU | BPF_AND | BPF_K, X, 0, 0, 0x0f);
+		emit(t, BPF_ALU | BPF_LSH | BPF_K, X, 0, 0, 2);
+		return true;
+	case BPF_IMM:
+		emit(t, BPF_ALU | BPF_MOV | BPF_K, dst, 0, 0, (__s32)in->k);
+		break;
+	case BPF_MEM:
+		emit(t, BPF_LDX | BPF_MEM | BPF_W, dst, BPF_REG_10, word_offset(in->k), 0);
+		break;
+	default:
+		load_length(t, dst, known);
+		return true;
+	}
+	if (dst == A)
+		known_load(known, 4);
+	if (dst == A && (in->code & MODE) == BPF_IMM)
+		known->low = known->high = in->k;
+	return true;
+}
+
+/* An instruction that goes on with the next one; false if nothing follows. */
+static bool translate_plain(struct translation *t, const struct step *in, struct known *known)
+{
+	__u8 class = in->code & CLASS;
+	bool from_a = class == BPF_ST || (class == MISC && (in->code & MISC_OP) != TXA);
+
+	/* What can't be known yet isn't kept: it ends here. */
+	if (from_a && known->truth != TRUE) {
+		emit_no_match(t);
+		return false;
+	}
+	switch (class) {
+	case BPF_LD:
+	case BPF_LDX:
+		return translate_load(t, in, known);
+	case BPF_ST:
+	case BPF_STX:
+		emit(t, BPF_STX | BPF_MEM | BPF_W, BPF_REG_10, class == BPF_STX ? X : A,
+		     word_offset(in->k), 0);
+		return true;
+	case BPF_ALU:
+		if (!translate_alu(t, in))
+			return false;
+		known_alu(known, in->code & OP, (in->code & BPF_X) == BPF_X, in->k);
+		return true;
+	default:
+		if (from_a) {
+			emit(t, BPF_ALU | BPF_MOV | BPF_X, X, A, 0, 0);
+			return true;
+		}
+		emit(t, BPF_ALU | BPF_MOV | BPF_X, A, X, 0, 0);
+		known_load(known, 4);
+		return true;
+	}
+}
+
 /* Translates instruction i; NULL, or why it can't be. */
 static const char *translate_one(struct translation *t, size_t i)
 {
+	static const char unknown[] = "libpcap made an instruction that is not known here";
 	const struct step *in = &t->in[i];
-	__u16 code = in->code;
-	uint16_t tested = t->tested[i];
-	__u8 dst = (code & CLASS) == BPF_LDX ? X : A;
-	bool goes_on = true;
+	struct known known = t->known[i];
+	const char *reason;
 
-	switch (code & CLASS) {
-	case BPF_LD:
-	case BPF_LDX:
-		switch (code & MODE) {
-		case BPF_ABS:
-			goes_on = load_absolute(t, A, in->k, code, &tested);
-			break;
-		case BPF_IND:
-			goes_on = load_indirect(t, in->k, code);
-			break;
-		case MSH:
-			goes_on = load_absolute(t, X, in->k, code, &tested);
-			if (!goes_on)
-				break;
-			emit(t, BPF_ALU | BPF_AND | BPF_K, X, 0, 0, 0x0f);
-			emit(t, BPF_ALU | BPF_LSH | BPF_K, X, 0, 0, 2);
-			break;
-		case BPF_IMM:
-			emit(t, BPF_ALU | BPF_MOV | BPF_K, dst, 0, 0, (__s32)in->k);
-			break;
-		case BPF_MEM:
-			emit(t, BPF_LDX | BPF_MEM | BPF_W, dst, BPF_REG_10, word_offset(in->k), 0);
-			break;
-		case LEN:
-			t->wire = true;
-			emit(t, BPF_ALU | BPF_MOV | BPF_X, dst, WIRE, 0, 0);
-			break;
-		default:
-			return "libpcap made an instruction that is not known here";
-		}
-		break;
-	case BPF_ST:
-	case BPF_STX:
-		emit(t, BPF_STX | BPF_MEM | BPF_W, BPF_REG_10, (code & CLASS) == BPF_STX ? X : A,
-		     word_offset(in->k), 0);
-		break;
-	case BPF_ALU:
-		goes_on = translate_alu(t, in);
-		break;
-	case BPF_JMP:
-		translate_jump(t, i, tested);
+	if ((in->code & CLASS) == BPF_JMP) {
+		translate_jump(t, i, &known);
 		return NULL;
-	case RET:
-		if ((code & RET_VALUE) != RET_A)
-			emit(t, BPF_ALU | BPF_MOV | BPF_K, A, 0, 0, (__s32)in->k);
+	}
+	if ((in->code & CLASS) == RET) {
+		if ((in->code & RET_VALUE) == RET_A)
+			return unknown;
+		t->can_match |= in->k != 0;
+		emit(t, BPF_ALU | BPF_MOV | BPF_K, A, 0, 0, in->k ? FILTER_YES : 0);
 		emit(t, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
 		return NULL;
-	case MISC:
-		if ((code & MISC_OP) == TXA)
-			emit(t, BPF_ALU | BPF_MOV | BPF_X, A, X, 0, 0);
-		else
-			emit(t, BPF_ALU | BPF_MOV | BPF_X, X, A, 0, 0);
-		break;
 	}
-	if (goes_on)
-		reach(t, i + 1, tested);
+	if ((in->code & CLASS) <= BPF_LDX && (in->code & MODE) > LEN && (in->code & MODE) != MSH)
+		return unknown;
+	if ((in->code & (CLASS | MODE)) == (BPF_LD | BPF_ABS) && in->k >= NEGATIVE) {
+		reason = load_beside(t, in->k, &known);
+		if (reason)
+			return reason;
+	} else if (!translate_plain(t, in, &known)) {
+		return NULL;
+	}
+	reach(t, i + 1, &known);
 	return NULL;
 }
 
-/* Cuts the lengths to 32 bits; classic BPF begins with A, X and M[] at 0. */
+/* Cuts the captured length to 32 bits; classic BPF begins with A, X and M[] at 0. */
 static void emit_prologue(struct translation *t)
 {
 	unsigned int words = 0;
@@ -319,7 +443,6 @@ static void emit_prologue(struct translation *t)
 		    (class <= BPF_LDX && (t->in[i].code & MODE) == BPF_MEM))
 			words |= 1U << (t->in[i].k % WORDS);
 	}
-	emit(t, BPF_ALU | BPF_MOV | BPF_X, WIRE, WIRE, 0, 0);
 	emit(t, BPF_ALU | BPF_MOV | BPF_X, CAPTURED, CAPTURED, 0, 0);
 	emit(t, BPF_ALU | BPF_MOV | BPF_K, A, 0, 0, 0);
 	emit(t, BPF_ALU | BPF_MOV | BPF_K, X, 0, 0, 0);
@@ -344,32 +467,32 @@ static int link_jumps(struct translation *t)
 	return 0;
 }
 
-int translate(const struct bpf_program *program, struct filter_insns *out, char *err,
-	      size_t err_size)
+int translate(const struct bpf_program *program, enum filter_link link, struct filter_insns *out,
+	      char *err, size_t err_size)
 {
-	struct translation t = {0};
+	static const struct known at_first = {.reached = true};
+	struct translation t = {.link = link};
 	struct step *steps = unroll(program, &t.length);
-	size_t room = t.length * EXPANSION + WORDS + 6;
+	size_t room = t.length * EXPANSION + WORDS + 8;
 	const char *reason;
 	int result = -1;
 
 	t.in = steps;
 	t.out = calloc(room, sizeof(*t.out));
 	t.target = malloc(room * sizeof(*t.target));
-	t.start = calloc(t.length + 1, sizeof(*t.start));
-	t.tested = malloc((t.length + 1) * sizeof(*t.tested));
-	if (!steps || !t.out || !t.target || !t.start || !t.tested) {
+	t.start = calloc(t.length + 2, sizeof(*t.start));
+	t.known = calloc(t.length + 1, sizeof(*t.known));
+	if (!steps || !t.out || !t.target || !t.start || !t.known) {
 		snprintf(err, err_size, "not enough memory");
 		goto cleanup;
 	}
 	memset(t.target, 0xff, room * sizeof(*t.target));
-	memset(t.tested, 0xff, (t.length + 1) * sizeof(*t.tested));
 	t.header_in_x = only_header_in_x(t.in, t.length);
 	emit_prologue(&t);
-	reach(&t, 0, 0);
+	reach(&t, 0, &at_first);
 	for (size_t i = 0; i < t.length; i++) {
 		t.start[i] = t.count;
-		if (t.tested[i] == UNREACHED)
+		if (!t.known[i].reached)
 			continue;
 		reason = translate_one(&t, i);
 		if (reason) {
@@ -382,6 +505,11 @@ int translate(const struct bpf_program *program, struct filter_insns *out, char 
 		emit(&t, BPF_ALU | BPF_MOV | BPF_K, A, 0, 0, 0);
 		emit(&t, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
 	}
+	t.start[t.length + 1] = t.count;
+	if (t.short_used) {
+		emit(&t, BPF_ALU | BPF_MOV | BPF_K, A, 0, 0, FILTER_SHORT);
+		emit(&t, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+	}
 	if (link_jumps(&t)) {
 		snprintf(err, err_size, "it is too long: say it with fewer terms");
 		goto cleanup;
@@ -392,6 +520,9 @@ int translate(const struct bpf_program *program, struct filter_insns *out, char 
 		.extent = t.extent,
 		.loose = t.loose,
 		.wire = t.wire,
+		.tag = t.tag,
+		.never = !t.can_match,
+		.beyond = t.beyond,
 	};
 	t.out = NULL;
 	result = 0;
@@ -400,6 +531,6 @@ cleanup:
 	free(t.out);
 	free(t.target);
 	free(t.start);
-	free(t.tested);
+	free(t.known);
 	return result;
 }

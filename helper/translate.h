@@ -5,11 +5,15 @@
 
 #include <stddef.h>
 
-struct bpf_program;
-struct filter_insns;
+#include "filter.h"
 
-/* libpcap's program. 0, or -1 with the reason in `err`; free with filter_free(). */
-int translate(const struct bpf_program *program, struct filter_insns *out, char *err,
-	      size_t err_size);
+struct bpf_program;
+
+/*
+ * libpcap's program for Ethernet, for packets that begin with `link`. 0, or -1 with the reason in
+ * `err`; free with filter_free().
+ */
+int translate(const struct bpf_program *program, enum filter_link link, struct filter_insns *out,
+	      char *err, size_t err_size);
 
 #endif

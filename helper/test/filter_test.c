@@ -29,6 +29,7 @@ struct packet {
 	enum filter_link link;
 	uint32_t length; /* captured, as far as the packet has it */
 	uint32_t wire;
+	uint32_t tag; /* beside the bytes: type and tag, 0 = none */
 	uint8_t bytes[PACKET_MAX];
 };
 
@@ -105,7 +106,7 @@ static const char *const expressions[] = {
 	"icmp or icmp6 or arp", "tcp port 80 and (((ip[2:2] - ((ip[0]&0xf)<<2)) - ((tcp[12]&0xf0)>>2)) != 0)",
 	"host 10.0.0.1 or host 10.0.0.2 or host 10.0.0.3 or host 192.168.1.1 or host 2001:db8::1 or host 2001:db8::2",
 	"ip host 10.0.0.1 and ip6", "ether proto 0x1234", "iso", "stp", "ipx", "aarp", "atalk", "decnet host 1.2",
-	"llc", "ip[1] & 0xfc >> 2 = 46", "ip[0:4] = 0x45000000", "gre", "ip proto gre", "inbound or ip", "0 = 0", "1 = 0",
+	"llc", "ip[1] & 0xfc >> 2 = 46", "ip[0:4] = 0x45000000", "gre", "ip proto gre", "0 = 0", "1 = 0",
 	"ip[8] = 64 and ip[9] = 6 and tcp[13] & 0x12 = 0x12 and tcp[20] = 1",
 	"len / ip[1] = 1", "len << ip[1] > 5", "len & ip[1] = len",
 
@@ -158,10 +159,15 @@ static const char *const expressions[] = {
 	"(tcp or udp) and not (port 22 or port 53)", "not (host 10.0.0.1 and port 80)", "tcp and not port 80 and not port 8080",
 	"ip proto 4", "ip proto 41", "ip proto 47 or ip proto 50", "ip6 proto 43", "proto \\sctp", "proto 58", "ip proto 255",
 	"portrange 50-60 and udp", "dst portrange 1-65535", "portrange 8999-8080", "tcp portrange 80-80", "src port 0", "dst port 65535",
-	"outbound or ip", "ifindex 1", "link proto 0x0800", "ip[2:2] - ((ip[0] & 0xf) << 2) > 100", "ip[2:2] & 3 = 0 and ip[8] & 1 = 1",
+	"link proto 0x0800", "ip[2:2] - ((ip[0] & 0xf) << 2) > 100", "ip[2:2] & 3 = 0 and ip[8] & 1 = 1",
 	"ip[0] & 0xf0 = 0x40 and ip[0] & 0x0f = 6", "ip[12:2] = ip[16:2]", "ip[12:4] = ip[16:4]", "tcp[0:2] = tcp[2:2]",
 	"udp[0:2] + udp[2:2] > 1000", "ip[8] * 2 + ip[9] * 3 > 200", "ip[4:2] % 7 = 3", "ip[4:2] | ip[6:2] = 0", "~ip[8] = 1",
 	"ip[16:4] >= 0xe0000000 and ip[16:4] <= 0xefffffff", "((ip[12:4] ^ 0x0a000001) & 0xfffffffc) = 0",
+	"not ether broadcast", "icmp and not ether broadcast", "ip and not ip multicast and not ether broadcast",
+	"not ether multicast and udp", "not broadcast and not multicast", "ether[0] & 1 = 0 and icmp", "ether[0] & 1 != 0 and ip6",
+	"(vlan 5 and icmp) or (vlan 6 and icmp)", "vlan 5 and vlan 6", "vlan and vlan and udp", "icmp or vlan 5", "vlan 5 or vlan 6",
+	"not (vlan 5)", "vlan 5 and len > 100", "vlan and ip6 and icmp6[0] = 135", "vlan 5 and tcp[tcpflags] & tcp-syn != 0",
+	"vlan and mpls", "vlan and pppoes", "not ether host 02:00:00:00:00:01", "icmp or ether src 02:00:00:00:00:02",
 	"tcp port 1 or 2 or 3 or 4 or 5 or 6 or 7 or 8 or 80", "host 10.0.0.0 or 10.0.0.1 or 10.0.0.2 or 10.0.0.3 or 10.0.0.4",
 };
 /* clang-format on */
@@ -303,6 +309,7 @@ static void make_packet(struct packet *packet)
 			packet->bytes[i] = (uint8_t)any(256);
 		size = any(PACKET_MAX);
 	}
+	packet->tag = any(4) ? 0 : (any(2) ? 0x81000000U : 0x88a80000U) | (any(2) ? 5 : any(65536));
 	packet->wire = (uint32_t)size + (any(4) ? 0 : any(1500));
 	packet->length = size > FILTER_SCRATCH ? FILTER_SCRATCH : (uint32_t)size;
 }
@@ -330,11 +337,14 @@ static bool interpret(const struct filter_insns *filter, const struct packet *pa
 	memcpy(data, packet->bytes,
 	       packet->length < filter->extent ? packet->length : filter->extent);
 	r[1] = (uintptr_t)data;
-	r[2] = packet->wire | 0xdead00000000ULL; /* the callee's to cut to 32 bits */
-	r[3] = packet->length | 0xbeef00000000ULL;
+	r[2] = packet->wire | (uint64_t)packet->tag << 32;
+	r[3] = packet->length | 0xbeef00000000ULL; /* the callee's to cut to 32 bits */
 	r[10] = (uintptr_t)stack + sizeof(stack);
+	size_t at_pc = 0;
+
 	for (size_t pc = 0; pc < filter->cnt; pc++) {
 		const struct bpf_insn *in = &filter->insns[pc];
+		at_pc = pc;
 		uint8_t class = in->code & 7, op = in->code & 0xf0;
 		uint64_t src = in->code & BPF_X ? r[in->src_reg] : (uint64_t)(int64_t)in->imm;
 		uint64_t *dst = &r[in->dst_reg];
@@ -381,9 +391,10 @@ static bool interpret(const struct filter_insns *filter, const struct packet *pa
 				break;
 			case BPF_LSH:
 			case BPF_RSH:
-				if (!(in->code & BPF_X) && b > 31)
+				if (!(in->code & BPF_X) && b > (wide ? 63 : 31))
 					goto refused;
-				a = op == BPF_LSH ? a << (b & 31) : a >> (b & 31);
+				b &= wide ? 63 : 31;
+				a = op == BPF_LSH ? a << b : a >> b;
 				break;
 			case BPF_NEG:
 				a = -a;
@@ -469,63 +480,197 @@ static bool interpret(const struct filter_insns *filter, const struct packet *pa
 	}
 refused:
 	if (!good)
-		printf("refused by the reference interpreter\n");
+		printf("refused by the reference interpreter: instruction %zu, code %x\n", at_pc,
+		       filter->insns[at_pc].code);
 done:
 	free(data);
 	return good;
 }
 
-static int classic(const char *expression, enum filter_link link, struct bpf_program *program)
+/* libpcap's own: filter.c and libpcap.sh, and what libpcap keeps in pcap-int.h. */
+void packet_trail_as_live(pcap_t *pcap);
+struct pcap_bpf_aux_data {
+	u_short vlan_tag_present;
+	u_short vlan_tag;
+};
+u_int pcapint_filter_with_aux_data(const struct classic_insn *program, const u_char *bytes,
+				   u_int wire, u_int captured,
+				   const struct pcap_bpf_aux_data *beside);
+
+static int classic(const char *expression, struct bpf_program *program)
 {
-	pcap_t *pcap = pcap_open_dead(link == FILTER_ETHERNET ? DLT_EN10MB : DLT_RAW, 262144);
+	pcap_t *pcap = pcap_open_dead(DLT_EN10MB, 262144);
 	int result;
 
 	if (!pcap)
 		exit(1);
+	packet_trail_as_live(pcap);
 	result = pcap_compile(pcap, program, expression, 1, PCAP_NETMASK_UNKNOWN);
 	pcap_close(pcap);
 	return result;
 }
 
+static bool libpcap_says(const struct bpf_program *program, const uint8_t *frame,
+			 const struct packet *packet, uint32_t header)
+{
+	struct pcap_bpf_aux_data beside = {.vlan_tag_present = packet->tag != 0,
+					   .vlan_tag = (u_short)packet->tag};
+
+	return pcapint_filter_with_aux_data(program->bf_insns, frame, packet->wire + header,
+					    packet->length + header, &beside) != 0;
+}
+
+/* Where a packet will go by Ethernet; false when only the neighbour table knows. */
+static bool to_group(const struct packet *packet, uint8_t *destination)
+{
+	const uint8_t *ip = packet->bytes;
+
+	if (ip[0] >> 4 == 6 && ip[24] == 0xff) {
+		memcpy(destination, "\x33\x33", 2);
+		memcpy(destination + 2, ip + 36, 4);
+	} else if (ip[0] >> 4 == 4 && !memcmp(ip + 16, "\xff\xff\xff\xff", 4)) {
+		memset(destination, 0xff, 6);
+	} else if (ip[0] >> 4 == 4 && ip[16] >> 4 == 0xe) {
+		memcpy(destination, "\x01\x00\x5e", 3);
+		destination[3] = ip[17] & 0x7f;
+		memcpy(destination + 4, ip + 18, 2);
+	} else {
+		return false;
+	}
+	return true;
+}
+
+enum expected { NO, YES, DEPENDS };
+
+/* libpcap's verdict; of a packet without an Ethernet header, on each frame that it may become. */
+static enum expected expect(const struct bpf_program *program, const struct packet *packet)
+{
+	static const uint8_t any_host[][6] = {{2, 0, 0, 0, 0, 1},
+					      {2, 0, 0, 0, 0, 2},
+					      {2, 0, 0, 0, 0, 3},
+					      {0x52, 0x54, 0, 18, 52, 86}};
+	uint8_t frame[14 + PACKET_MAX] = {0}, version = packet->bytes[0] >> 4;
+	unsigned int yes = 0, all = 0;
+
+	if (packet->link == FILTER_ETHERNET)
+		return libpcap_says(program, packet->bytes, packet, 0) ? YES : NO;
+	memcpy(frame + 14, packet->bytes, PACKET_MAX);
+	put16(frame + 12, version == 4 ? 0x0800 : version == 6 ? 0x86dd : 0);
+	for (size_t to = 0; to < 4; to++) {
+		memcpy(frame, any_host[to], 6);
+		to_group(packet, frame);
+		for (size_t from = 0; from < 4; from++, all++) {
+			memcpy(frame + 6, any_host[from], 6);
+			yes += libpcap_says(program, frame, packet, 14);
+		}
+	}
+	return !yes ? NO : yes == all ? YES : DEPENDS;
+}
+
+/*
+ * Is this what libpcap says? What depends on addresses that a packet doesn't have yet is no match.
+ * Where a filter compares them first it may miss that the rest says yes whatever they are.
+ */
+static bool agrees(const char *expression, const struct packet *packet, enum expected expected,
+		   bool matched)
+{
+	if (packet->link == FILTER_IP && !matched && expected == YES)
+		/* Too short to tell where it goes, or bytes of the header that isn't there. */
+		return packet->length < 25 || strstr(expression, "ether host") ||
+		       strstr(expression, "ether src") || strstr(expression, "ether[");
+	return matched == (expected == YES);
+}
+
 #define PACKETS 2400
 static struct packet packets[PACKETS];
-static unsigned int matches, misses, meaningless;
+static unsigned int matches, misses, depends, meaningless;
 
 static void same_verdict_as_libpcap(const char *expression, enum filter_link link)
 {
 	struct filter_insns filter;
 	struct bpf_program program;
 	char error[256] = "";
-	bool here = !classic(expression, link, &program);
 
 	if (filter_compile(expression, link, &filter, error, sizeof(error))) {
-		if (here)
+		if (!classic(expression, &program))
 			pcap_freecode(&program);
-		/* No meaning on either link: it must at least say why. */
-		verdict(!here && *error, "'%s' did not compile: %s", expression, error);
-		meaningless++;
+		else
+			meaningless++;
+		/* No meaning at all: it must at least say why. */
+		verdict(*error, "'%s' was refused without a reason", expression);
+		return;
+	}
+	if (classic(expression, &program)) {
+		verdict(false, "'%s' compiles here, and not by libpcap", expression);
+		filter_free(&filter);
 		return;
 	}
 	for (size_t i = 0; i < PACKETS; i++) {
+		enum expected expected;
 		uint64_t result = 0;
-		uint32_t expected;
 
-		if (packets[i].link != link)
+		if (packets[i].link != link || !packets[i].length)
 			continue;
-		expected = here ? bpf_filter(program.bf_insns, packets[i].bytes, packets[i].wire,
-					     packets[i].length)
-				: 0;
-		if (expected)
-			matches++;
-		else
-			misses++;
-		verdict(interpret(&filter, &packets[i], &result) && !result == !expected,
-			"'%s' on packet %zu: %u expected, not %u", expression, i, expected,
-			(uint32_t)result);
+		expected = expect(&program, &packets[i]);
+		matches += expected == YES;
+		misses += expected == NO;
+		depends += expected == DEPENDS;
+		verdict(interpret(&filter, &packets[i], &result) &&
+				agrees(expression, &packets[i], expected, result == FILTER_YES),
+			"'%s' on packet %zu (link %d): %d expected, not %u", expression, i, link,
+			expected, (uint32_t)result);
+		verdict(!filter.never || result != FILTER_YES,
+			"'%s' never matches, it says, and does", expression);
 	}
-	if (here)
-		pcap_freecode(&program);
+	pcap_freecode(&program);
 	filter_free(&filter);
+}
+
+static void what_cannot_match_is_refused(void)
+{
+	static const struct {
+		const char *expression, *reason;
+	} never[] = {
+		{"inbound", "--interface"},
+		{"inbound and icmp", "--interface"},
+		{"outbound or ip", "--interface"},
+		{"ifindex 3", "--interface"},
+		{"ether[-4088:4] = 3", "--interface"},
+		{"ether[-8] = 3", "before the packet's first byte"},
+		{"ether[-1048576] = 3", "before the packet's first byte"},
+		{"ip6 and tcp[tcpflags] & tcp-syn != 0", "ip6[53]"},
+		{"ip and ip6", "exclude each other"},
+		{"icmp and port 80", "exclude each other"},
+		{"tcp[13] = 256", "exclude each other"},
+		{"ip[8] > 255", "exclude each other"},
+		{"ip[8] & 1 = 2", "exclude each other"},
+		{"ip[8] > 9 and ip[8] < 5", "exclude each other"},
+		{"1 = 0", "exclude each other"},
+		{"ether[300] = 1", "byte 300"},
+		{"icmp and ether[300:2] = 1", "byte 300"},
+	};
+	static const char *const may[] = {
+		"ether[255] = 1",
+		"ether[269] = 1",
+		"ip[8] > 254",
+
+		"vlan 5",
+		"not vlan",
+		"icmp and not ether broadcast",
+		"ip6[6] = 6 and ip6[53] & 2 != 0",
+		"tcp[((tcp[12:1] & 0xf0) >> 2):1] = 0x16",
+	};
+	char error[256];
+
+	for (size_t i = 0; i < sizeof(never) / sizeof(*never); i++) {
+		*error = 0;
+		verdict(filter_check(never[i].expression, error, sizeof(error)) == -1 &&
+				strstr(error, never[i].reason),
+			"'%s' was refused so: '%s'", never[i].expression, error);
+	}
+	for (size_t i = 0; i < sizeof(may) / sizeof(*may); i++)
+		verdict(!filter_check(may[i], error, sizeof(error)), "'%s' was refused: %s", may[i],
+			error);
 }
 
 static void a_bad_expression_gives_a_reason(void)
@@ -630,7 +775,7 @@ static int bpf(int command, union bpf_attr *attr)
 
 /*
  * The filter inside of a tc program: its 256 bytes, the lengths and the verdict lie in an array
- * map. value: u8 data[256], u32 wire, u32 captured, u32 verdict
+ * map. value: u8 data[256], u32 wire, u32 tag, u32 captured, u32 verdict
  */
 static int load(int map, const struct filter_insns *filter, char *log, size_t log_size)
 {
@@ -648,11 +793,11 @@ static int load(int map, const struct filter_insns *filter, char *log, size_t lo
 		{.code = BPF_JMP | BPF_EXIT},
 		{.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 6, .src_reg = 0},
 		{.code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 1, .src_reg = 0},
-		{.code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = 2, .src_reg = 6, .off = 256},
-		{.code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = 3, .src_reg = 6, .off = 260},
+		{.code = BPF_LDX | BPF_MEM | BPF_DW, .dst_reg = 2, .src_reg = 6, .off = 256},
+		{.code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = 3, .src_reg = 6, .off = 264},
 	};
 	const struct bpf_insn tail[] = {
-		{.code = BPF_STX | BPF_MEM | BPF_W, .dst_reg = 6, .src_reg = 0, .off = 264},
+		{.code = BPF_STX | BPF_MEM | BPF_W, .dst_reg = 6, .src_reg = 0, .off = 268},
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0},
 		{.code = BPF_JMP | BPF_EXIT},
 	};
@@ -698,7 +843,7 @@ static void the_kernel_takes_it_and_agrees(void)
 	union bpf_attr attr;
 	struct value {
 		uint8_t data[256];
-		uint32_t wire, captured, verdict;
+		uint32_t wire, tag, captured, verdict;
 	} * value;
 	struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
 	unsigned int runs = 0;
@@ -737,25 +882,28 @@ static void the_kernel_takes_it_and_agrees(void)
 		enum filter_link link = e % 2 ? FILTER_IP : FILTER_ETHERNET;
 		struct filter_insns filter;
 		struct bpf_program program;
-		uint32_t expected;
 		char error[256];
-		bool here;
 
 		if (filter_compile(expression, link, &filter, error, sizeof(error)))
 			continue;
-		here = !classic(expression, link, &program);
+		if (classic(expression, &program)) {
+			filter_free(&filter);
+			continue;
+		}
 		*log = 0;
 		fd = load(map, &filter, log, sizeof(log));
 		verdict(fd >= 0, "the verifier refuses '%s' (link %d): %.4000s", expression, link,
 			log);
 		for (size_t i = 0; fd >= 0 && i < PACKETS; i++) {
 			uint8_t frame[64] = {0};
+			enum expected expected;
 
-			if (packets[i].link != link)
+			if (packets[i].link != link || !packets[i].length)
 				continue;
 			memset(value->data, 0, sizeof(value->data));
 			memcpy(value->data, packets[i].bytes, packets[i].length);
 			value->wire = packets[i].wire;
+			value->tag = packets[i].tag;
 			value->captured = packets[i].length;
 			value->verdict = 77;
 			memset(&attr, 0, sizeof(attr));
@@ -770,15 +918,13 @@ static void the_kernel_takes_it_and_agrees(void)
 				break;
 			}
 			runs++;
-			expected = here ? bpf_filter(program.bf_insns, packets[i].bytes,
-						     packets[i].wire, packets[i].length)
-					: 0;
-			verdict(!value->verdict == !expected,
-				"the kernel says %u of '%s' on packet %zu, libpcap %u",
+			expected = expect(&program, &packets[i]);
+			verdict(agrees(expression, &packets[i], expected,
+				       value->verdict == FILTER_YES),
+				"the kernel says %u of '%s' on packet %zu, libpcap %d",
 				value->verdict, expression, i, expected);
 		}
-		if (here)
-			pcap_freecode(&program);
+		pcap_freecode(&program);
 		if (fd >= 0)
 			close(fd);
 		filter_free(&filter);
@@ -796,11 +942,13 @@ int main(void)
 		same_verdict_as_libpcap(expressions[i], FILTER_ETHERNET);
 		same_verdict_as_libpcap(expressions[i], FILTER_IP);
 	}
-	printf("%zu expressions, %u matches, %u misses, %u without meaning\n", EXPRESSIONS, matches,
-	       misses, meaningless);
-	verdict(matches > 1000 && misses > 1000 && meaningless < 60,
+	printf("%zu expressions, %u matches, %u misses, %u by addresses that come later, %u "
+	       "without meaning\n",
+	       EXPRESSIONS, matches, misses, depends, meaningless);
+	verdict(matches > 1000 && misses > 1000 && depends > 100 && meaningless < 60,
 		"the packets don't try the expressions");
 	a_bad_expression_gives_a_reason();
+	what_cannot_match_is_refused();
 	random_words_never_crash();
 	the_kernel_takes_it_and_agrees();
 	printf("%u passed, %u failed, %u skipped\n", passed, failed, skipped);

@@ -409,6 +409,8 @@ static void an_address_finds_its_function(void)
 				     "0000000000013a0c A bpf_prog_active\n"
 				     "0000000000014800 A current_kprobe\n"
 				     "ffffffff82400000 R __per_cpu_offset\n"
+				     "ffffffff82c11e80 D page_offset_base\n"
+				     "ffffffff82c11e70 D vmemmap_base\n"
 				     "ffffffffc0001000 t in_module\t[veth]\n"
 				     "garbage\n\nffffffff81000300 T\n") == 0,
 		"a table is read");
@@ -418,6 +420,9 @@ static void an_address_finds_its_function(void)
 			kallsyms.current_kprobe == 0x14800 &&
 			kallsyms.cpu_offsets == 0xffffffff82400000,
 		"some variables of each CPU");
+	promise(kallsyms.page_offset == 0xffffffff82c11e80 &&
+			kallsyms.page_map == 0xffffffff82c11e70,
+		"and those that tell where pages are");
 	symbol = kallsyms_find(&kallsyms, 0xffffffff810001ff);
 	promise(symbol && strcmp(symbol_name(&kallsyms, symbol), "first") == 0 &&
 			symbol_size(&kallsyms, symbol) == 0xf0,
