@@ -90,7 +90,7 @@ export const fates: Suite = (kernel, booted, whole) => {
       }
       // What hangs in the whole is freed with it.
       const went = discards.filter((each) => / its data went on in packet \d+$/.test(each));
-      expect(went).toHaveLength(discards.filter((each) => !/raw socket|echo request/.test(each)).length);
+      expect(went).toHaveLength(discards.filter((each) => !/raw socket|took it in/.test(each)).length);
       expect(went.length).toBeGreaterThan(0);
     },
   );
