@@ -156,7 +156,7 @@ const gate = {
   host: { run: host, budget: 50, beside: 'node' },
   lint: { run: lint, budget: 30, beside: 'node' },
   smokes: { run: (filter) => vitestTwice('smokes', filter), budget: 120 },
-  timeline: { run: (filter) => vitestTwice('timeline', filter), budget: 60, beside: 'smokes' },
+  timeline: { run: (filter) => vitestTwice('timeline', filter), budget: 60, beside: 'node' },
   e2e: {
     // As a person installs it: from the package.
     run: async (filter) => vitestTwice('e2e', filter, { PACKET_TRAIL_VSIX: await makePackage(join(root, 'build')) }),

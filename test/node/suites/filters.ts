@@ -176,14 +176,15 @@ export const filters: Suite = (kernel, booted, whole) => {
     expect(await refused('--interface', 'nothing0')).toMatch(/interface.*nothing0/);
   });
 
-  test('--mark keeps to packets with that mark, and respects a mask', async () => {
-    const specs = ['0x20/0xf0', '0x20', ...(whole ? ['0x21'] : [])].map((mark) => ['--mark', mark]);
-    const matched = async (...pinged: string[]): Promise<boolean[]> =>
-      (await storesOf(specs, () => ping(1, ...pinged))).map((store) => store.eventCount > 0);
-    expect(await matched('-m', '33')).toEqual([true, false, ...(whole ? [true] : [])]);
-    if (whole) expect(await matched()).toEqual([false, false, false]);
-    expect(await refused('--mark', '0x1ffffffff')).toMatch(/mark/);
-  });
+  if (whole)
+    test('--mark keeps to packets with that mark, and respects a mask', async () => {
+      const specs = ['0x20/0xf0', '0x20', '0x21'].map((mark) => ['--mark', mark]);
+      const matched = async (...pinged: string[]): Promise<boolean[]> =>
+        (await storesOf(specs, () => ping(1, ...pinged))).map((store) => store.eventCount > 0);
+      expect(await matched('-m', '33')).toEqual([true, false, true]);
+      expect(await matched()).toEqual([false, false, false]);
+      expect(await refused('--mark', '0x1ffffffff')).toMatch(/mark/);
+    });
 
   test('--function and --exclude choose the hooks by glob, and --exclude wins', async () => {
     const { store } = await traceDuring(node, ['--function', 'ip_*', '--exclude', '*_deliver', 'icmp'], () => ping(1));

@@ -15,7 +15,7 @@ export const smoke: Suite = (kernel, booted) => {
     for (const [code, ...args] of [[0], [1, '--btf', '/dev/null']] as const) {
       const check = await helper('--check', ...args);
       expect(check.code, check.stdout).toBe(code);
-      const traced = await helper('--telling', '--duration', '1', ...args, 'icmp');
+      const traced = await helper('--duration', '1', ...few, ...args, 'icmp');
       expect(traced.code, traced.stderr).toBe(code);
     }
   }, 60_000);
