@@ -121,6 +121,8 @@ export const filters: Suite = (kernel, booted, whole) => {
       Object.keys(expected).map((filter) => [...names, filter]),
       () => node.scenario('vlan', 'send', 2),
     );
+    // It has made its namespaces anew.
+    facts = await node.scenario('pair');
     // What ping gets is a clone, of which nothing but the end is told.
     const packets = stores.map((store) => trails(store).filter(([row]) => !row?.function.startsWith('skb:')));
     const began = packets.map((each) => [...new Set(each.map(([row]) => `${row?.function} ${row?.iface}`))].sort());
