@@ -132,6 +132,14 @@ bool capture_read(struct capture *capture)
 	return ring_read(&capture->ring, READ_AT_ONCE, on_record, capture) < READ_AT_ONCE;
 }
 
+bool capture_held(struct capture *capture)
+{
+	if (!sink_full(capture->sink))
+		return false;
+	loss_hold(&capture->loss);
+	return true;
+}
+
 bool capture_sleep(struct capture *capture)
 {
 	uint64_t before = capture->read;

@@ -49,6 +49,9 @@ int capture_fd(const struct capture *capture);
  */
 bool capture_read(struct capture *capture);
 
+/* Must events wait in the ring buffer, since the sink's reader is slow? */
+bool capture_held(struct capture *capture);
+
 /*
  * Asks to be woken by the next event. Returns false when one has come already; it is taken, and
  * nobody wakes us.

@@ -19,7 +19,8 @@
 #include <string.h>
 #include <sys/utsname.h>
 
-/* Events that wait for a slow reader; what comes on top is counted as lost. */
+/* What waits for a slow reader. Then events wait in the ring buffer, where they take ten times the
+ * room, and what finds none there is counted. */
 #define QUEUE_BYTES (2 << 20)
 #define CLOCK_NS    10000000000ULL
 /* How long a reader may take for the rest when a trace ends. */
@@ -29,7 +30,7 @@ struct frames {
 	struct sink sink;
 	struct stream stream;
 	struct batch batch;
-	uint64_t *lost;	    /* a CPU: events of batches that found no room */
+	uint64_t *lost;	    /* a CPU: events of batches that found no memory */
 	uint32_t *in_batch; /* a CPU: events of the batch that is open */
 	uint32_t cpus;
 	uint64_t clock_sent;
@@ -240,8 +241,7 @@ static void frames_flush(struct sink *sink)
 		send(frames, FRAME_STACKS, &frames->stack_frame);
 	if (frames->batch.count) {
 		batch_take(&frames->batch, &payload);
-		if (!stream_room(&frames->stream, payload.length + 5) || payload.failed ||
-		    !stream_frame(&frames->stream, FRAME_EVENTS, &payload))
+		if (!stream_frame(&frames->stream, FRAME_EVENTS, &payload))
 			for (uint32_t cpu = 0; cpu < frames->cpus; cpu++)
 				frames->lost[cpu] += frames->in_batch[cpu];
 		memset(frames->in_batch, 0, frames->cpus * sizeof(*frames->in_batch));
@@ -351,6 +351,11 @@ static bool frames_closed(const struct sink *sink)
 	return ((const struct frames *)sink)->stream.closed;
 }
 
+static bool frames_full(const struct sink *sink)
+{
+	return stream_full(&((const struct frames *)sink)->stream);
+}
+
 static int frames_waiting(const struct sink *sink)
 {
 	const struct frames *frames = (const struct frames *)sink;
@@ -410,6 +415,7 @@ struct sink *frames_sink(int fd, uint32_t cpus)
 		.end = frames_end,
 		.closed = frames_closed,
 		.destroy = frames_destroy,
+		.full = frames_full,
 		.waiting = frames_waiting,
 		.write = frames_write,
 	};

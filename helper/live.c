@@ -166,13 +166,16 @@ void trace_run(struct trace *trace)
 	trace->heard_ms = begin;
 	while (!trace->cause) {
 		uint64_t before = trace->capture.read;
-		bool all = capture_read(&trace->capture);
+		/* While the reader is slow nothing is made that it would have to take, too. */
+		bool held = capture_held(&trace->capture);
+		bool all = held || capture_read(&trace->capture);
 		bool flowing = trace->capture.read != before;
 		uint64_t now = clock_ms();
-		bool hooked = !trace->programs || programs_step(trace->programs, now);
+		bool hooked = held || !trace->programs || programs_step(trace->programs, now);
 		size_t tried = atomic_load(&trace->attachment.tried);
 
-		trace_look_at_modules(trace, now);
+		if (!held)
+			trace_look_at_modules(trace, now);
 		if (tried != told) {
 			tell_new_states(trace);
 			trace->sink->progress(trace->sink, "attach", (uint32_t)tried,
@@ -185,7 +188,7 @@ void trace_run(struct trace *trace)
 		}
 		if (budget_due(&trace->budget, clock_ns()))
 			look_at_budget(trace);
-		if (now - accounted >= ACCOUNT_MS) {
+		if (!held && now - accounted >= ACCOUNT_MS) {
 			capture_account(&trace->capture, &trace->attachment, false, &totals);
 			accounted = now;
 			if (now - counted >= COUNTERS_MS) {
@@ -202,7 +205,7 @@ void trace_run(struct trace *trace)
 			trace->cause = "heartbeat";
 		if (!all || !hooked)
 			trace_listen(trace, 0);
-		else if (flowing || !capture_sleep(&trace->capture))
+		else if (held || flowing || !capture_sleep(&trace->capture))
 			trace_listen(trace, POLL_MS);
 		else
 			trace_listen(trace, rest_ms(trace, now - begin, now));

@@ -44,6 +44,11 @@ void loss_given(struct loss *loss, bool taken)
 		loss->refused++;
 }
 
+void loss_hold(struct loss *loss)
+{
+	loss->held = true;
+}
+
 static void tell_lost(struct loss *loss, uint64_t *lost, uint32_t cpu, enum gap_cause cause,
 		      uint64_t count, uint64_t to)
 {
@@ -70,7 +75,8 @@ void loss_account_events(struct loss *loss, const struct counters *counters, uin
 		struct counters *before = &loss->before[cpu], after = counters[cpu];
 		uint64_t pipe = sink_take_lost(loss->sink, cpu);
 
-		tell_lost(loss, &loss->kernel_lost, cpu, GAP_RING_BUFFER,
+		tell_lost(loss, &loss->kernel_lost, cpu,
+			  loss->held ? GAP_PIPE_FULL : GAP_RING_BUFFER,
 			  after.lost_ring - before->lost_ring, now);
 		tell_lost(loss, &loss->kernel_lost, cpu, GAP_TABLE_FULL,
 			  after.lost_table - before->lost_table, now);
@@ -87,6 +93,7 @@ void loss_account_events(struct loss *loss, const struct counters *counters, uin
 		ended += after.ended;
 		*before = after;
 	}
+	loss->held = false;
 	totals->delivered = loss->taken - loss->pipe_lost;
 	totals->lost = loss->kernel_lost + loss->limit_lost + loss->pipe_lost;
 	totals->following = totals->packets > ended ? totals->packets - (uint32_t)ended : 0;

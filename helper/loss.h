@@ -23,6 +23,7 @@ struct loss {
 	uint64_t limit;		 /* 0 = none */
 	uint64_t taken;		 /* events that the sink took, and those that are told as lost */
 	uint64_t refused;	 /* events that it didn't take, since the last account */
+	bool held;		 /* events had to wait for its reader since the last account */
 	uint64_t kernel_lost;
 	uint64_t limit_lost;
 	uint64_t pipe_lost;
@@ -60,6 +61,10 @@ bool loss_full(const struct loss *loss);
 
 /* An event came beyond the limit. */
 void loss_beyond_limit(struct loss *loss, uint32_t cpu);
+
+/* Events wait in the ring buffer since the sink is full: what finds no room there is its reader's.
+ */
+void loss_hold(struct loss *loss);
 
 /* An event was given to the sink, which took it or not. */
 void loss_given(struct loss *loss, bool taken);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where a trace goes: the framed stream, or a terminal. The capture calls these; each sink keeps
- * what it needs. A sink must take all but events; an event it can't take it counts as lost. What is
- * optional is NULL where a sink has no use for it, and called by sink_…() below.
+ * what it needs. A sink takes all it is given but an event that it has no memory for, which it
+ * counts as lost; who gives it events, or whatever comes without an end, looks whether it is full.
+ * What is optional is NULL where a sink has no use for it, and called by sink_…() below.
  */
 #ifndef PACKET_TRAIL_SINK_H
 #define PACKET_TRAIL_SINK_H
@@ -80,14 +81,15 @@ struct sink {
 		       uint64_t took);
 	/* Sends what waits to be sent together. */
 	void (*flush)(struct sink *sink);
-	/* Optional. Events that were taken first and lost later (the reader stalls), and forgets
-	 * them. */
+	/* Optional. Events that were taken first and lost later, and forgets them. */
 	uint64_t (*take_lost)(struct sink *sink, uint32_t cpu);
 	void (*end)(struct sink *sink, const char *cause, const struct totals *totals,
 		    const char *error);
 	/* The reader is gone: nothing that is sent arrives. */
 	bool (*closed)(const struct sink *sink);
 	void (*destroy)(struct sink *sink);
+	/* Optional. So much waits for the reader that no more should be given. */
+	bool (*full)(const struct sink *sink);
 	/* Optional, both: to poll for writing while something waits, -1 = nothing waits; and what
 	 * to do then. */
 	int (*waiting)(const struct sink *sink);
@@ -122,6 +124,11 @@ static inline void sink_counters(struct sink *sink, const struct totals *totals)
 static inline uint64_t sink_take_lost(struct sink *sink, uint32_t cpu)
 {
 	return sink->take_lost ? sink->take_lost(sink, cpu) : 0;
+}
+
+static inline bool sink_full(const struct sink *sink)
+{
+	return sink->full && sink->full(sink);
 }
 
 static inline int sink_waiting(const struct sink *sink)

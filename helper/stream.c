@@ -189,9 +189,9 @@ size_t stream_waiting(const struct stream *stream)
 	return stream->queue.length - stream->begin;
 }
 
-bool stream_room(const struct stream *stream, size_t size)
+bool stream_full(const struct stream *stream)
 {
-	return !stream->closed && stream_waiting(stream) + size <= stream->limit;
+	return stream_waiting(stream) >= stream->limit;
 }
 
 bool stream_frame(struct stream *stream, enum frame type, const struct bytes *payload)

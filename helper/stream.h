@@ -57,7 +57,7 @@ void field_fixed64(struct bytes *message, uint32_t field, uint64_t value);
 void field_string(struct bytes *message, uint32_t field, const char *text);
 void field_message(struct bytes *message, uint32_t field, const struct bytes *inner);
 
-/* Standard output's queue. `lossy` bytes are bounded by `limit`; everything else always queues. */
+/* Standard output's queue. It takes all; who fills it looks whether it is full. */
 struct stream {
 	int fd;
 	struct bytes queue;
@@ -73,8 +73,8 @@ void stream_close(struct stream *stream);
  * gone. */
 bool stream_frame(struct stream *stream, enum frame type, const struct bytes *payload);
 
-/* Is there room for a frame of events of this size? When not, the caller counts them as lost. */
-bool stream_room(const struct stream *stream, size_t size);
+/* Do `limit` bytes wait? Then nothing more should be made that isn't answered for already. */
+bool stream_full(const struct stream *stream);
 
 /* Bytes that wait. */
 size_t stream_waiting(const struct stream *stream);

@@ -117,6 +117,22 @@ static void a_loss_is_told_once(void)
 	loss_close(&loss);
 }
 
+static void what_a_slow_reader_costs_is_told_as_that(void)
+{
+	struct loss loss = anew(0);
+
+	counters[1] = (struct counters){.sent = 5, .lost_ring = 2};
+	loss_hold(&loss);
+	account(&loss, (struct readings){.time = 2000});
+	promise(told.lost[1][GAP_PIPE_FULL] == 2 && !told.lost[1][GAP_RING_BUFFER],
+		"the ring buffer was full since nobody took what was in it");
+	counters[1] = (struct counters){.sent = 9, .lost_ring = 3};
+	account(&loss, (struct readings){.time = 3000});
+	promise(told.lost[1][GAP_PIPE_FULL] == 2 && told.lost[1][GAP_RING_BUFFER] == 1,
+		"and from then on it is its own size");
+	loss_close(&loss);
+}
+
 static void events_beyond_the_limit_are_told_apart(void)
 {
 	struct loss loss = anew(2);
@@ -225,6 +241,7 @@ int main(void)
 {
 	what_was_sent_is_delivered_or_told_as_lost();
 	a_loss_is_told_once();
+	what_a_slow_reader_costs_is_told_as_that();
 	events_beyond_the_limit_are_told_apart();
 	hits_that_were_missed_are_no_lost_events();
 	links_are_looked_at_when_there_were_hits();

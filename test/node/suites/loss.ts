@@ -104,8 +104,10 @@ interface Storm {
   readonly name: string;
   readonly args: readonly string[];
   readonly pings: string;
-  readonly how: Readonly<{ pause?: number; halt?: boolean; interrupts?: boolean }>;
+  readonly how: Readonly<{ pause?: number; halt?: boolean; interrupts?: boolean; filter?: string }>;
   readonly loses: boolean | undefined;
+  /** Why, in the words of the gaps. */
+  readonly cause?: string;
 }
 
 export const loss: Suite = (_kernel, booted, whole) => {
@@ -128,13 +130,14 @@ export const loss: Suite = (_kernel, booted, whole) => {
    * `pause`: seconds for which the reader doesn't read, right after the trace began, and until the pings are over. `halt`: the helper
    * gets no time to run until they are. `interrupts`: pings over the node's network card, whose answers come in interrupts, beside those between namespaces, whose packets are all handled where they are sent;
    * and somebody who looks into maps, which keeps function hooks from running, too.
+   * `filter`: what packets are the trace's. `peak` of the result: the most memory that the helper had, in bytes.
    * `strays` of the result: packets over the node's network card, such as SSH's question whether we are alive, that may have come
    * between the kernel's last count and the end.
    */
   const storm = async (
     args: readonly string[],
     pings: string,
-    { pause = 0, halt = false, interrupts = false }: Storm['how'],
+    { pause = 0, halt = false, interrupts = false, filter = 'icmp' }: Storm['how'],
   ): Promise<{
     store: TraceStore;
     total: Counters;
@@ -142,9 +145,10 @@ export const loss: Suite = (_kernel, booted, whole) => {
     after: Counted;
     pings: number;
     strays: number;
+    peak: number;
   }> => {
     const hooks = functions.flatMap((name) => ['--function', name]);
-    const helper = [helperPath, '--stream', '--no-programs', ...args, ...hooks, 'icmp'].map(quote).join(' ');
+    const helper = [helperPath, '--stream', '--no-programs', ...args, ...hooks, filter].map(quote).join(' ');
     // Not `ip netns exec`, which asks the kernel by packets.
     const ping = 'nsenter --net=/run/netns/client /usr/bin/ping -n -q';
     const { stdout, stderr, code } = await node.exec(
@@ -176,13 +180,14 @@ export const loss: Suite = (_kernel, booted, whole) => {
        passed() { cat /sys/class/net/eth0/statistics/[rt]x_packets | { read -r a; read -r b; echo $((a + b)); }; }
        early=$(passed)
        settled 0.5
+       peak=$(sed -n 's/^VmHWM:[^0-9]*\\([0-9]*\\) kB/\\1/p' /proc/$tool/status)
        echo '{"cmd":"stop"}' >&9
        wait $tool; exec 9>&- 8>&-; wait $reader
-       echo "$sent"; echo "$before"; echo ==; echo "$counted"; echo ==; echo $(($(passed) - early)); cat storm.err >&2`,
+       echo "$sent"; echo "$before"; echo ==; echo "$counted"; echo ==; echo $(($(passed) - early)); echo ==; echo $peak; cat storm.err >&2`,
       { timeoutMs: 90_000 },
     );
     expect(code, stderr).toBe(0);
-    const [before = '', after = '', strays = ''] = stdout.split('==\n');
+    const [before = '', after = '', strays = '', peak = ''] = stdout.split('==\n');
     const store = new TraceStore();
     const decoder = new StreamDecoder(store);
     decoder.feed(Buffer.from((await node.exec('base64 /tmp/storm.stream')).stdout, 'base64'));
@@ -195,20 +200,37 @@ export const loss: Suite = (_kernel, booted, whole) => {
       after: readCounted(after),
       pings: 3 + parseInt(before, 10),
       strays: Number(strays),
+      peak: Number(peak) << 10,
     };
   };
 
   const storms: readonly Storm[] = [
     { name: 'the default buffer', args: [], pings: '-c 1000', how: {}, loses: false },
-    { name: 'a tiny buffer', args: ['--buffer', '64K'], pings: '-c 1000', how: { halt: true }, loses: true },
+    {
+      name: 'a tiny buffer',
+      args: ['--buffer', '64K'],
+      pings: '-c 1000',
+      how: { halt: true },
+      loses: true,
+      cause: 'ring buffer full',
+    },
     { name: 'a huge buffer', args: ['--buffer', '256M'], pings: '-c 1000', how: {}, loses: false },
-    { name: 'a reader that stops for 5 s', args: [], pings: '-c 20000', how: { pause: 5 }, loses: true },
+    { name: 'a reader that stops for 5 s', args: [], pings: '-c 3000', how: { pause: 5 }, loses: false },
+    {
+      name: 'a reader that stops for as long as that fills all that may wait for it',
+      args: ['--buffer', '64K'],
+      pings: '-c 20000',
+      how: { pause: 5 },
+      loses: true,
+      cause: 'reader too slow',
+    },
+    { name: 'a filter that nothing matches', args: [], pings: '-c 1000', how: { filter: 'udp port 1' }, loses: false },
     { name: 'packets that interrupt hooks', args: [], pings: '-w 3', how: { interrupts: true }, loses: undefined },
   ];
   test.each(storms.filter(({ name }) => whole || name === 'a tiny buffer'))(
     'with $name, what the kernel counted is what was delivered and reported lost',
-    async ({ args, pings, how, loses }) => {
-      const { store, total, before, after, pings: sent, strays } = await storm(args, pings, how);
+    async ({ args, pings, how, loses, cause }) => {
+      const { store, total, before, after, pings: sent, strays, peak } = await storm(args, pings, how);
       const grown = (of: (counted: Counted) => ReadonlyMap<string, number>, name: string): number =>
         (of(after).get(name) ?? 0) - (of(before).get(name) ?? 0);
       const called = (name: string): number => grown(({ calls }) => calls, name);
@@ -216,6 +238,10 @@ export const loss: Suite = (_kernel, booted, whole) => {
       expect(store.eventCount + store.lost).toBe(total.sent);
       expect(total).toMatchObject({ delivered: store.eventCount, lost: store.lost, missed: store.missed });
       if (loses !== undefined) expect(store.lost > 0).toBe(loses);
+      if (cause !== undefined)
+        expect([...new Set(store.gapMarks().flatMap((gap) => (gap.lost > 0 ? [gap.cause] : [])))]).toEqual([cause]);
+      if (how.filter !== undefined) expect(total.sent).toBe(0);
+      expect(peak).toBeLessThan(16 << 20);
       if (after.calls.has('bpf_ringbuf_reserve')) {
         const places = trails(store).flatMap((rows) => rows.map(({ netns, iface }) => iface && `${netns} ${iface}`));
         const names = new Set(places.filter((place) => place !== '')).size;
@@ -224,7 +250,7 @@ export const loss: Suite = (_kernel, booted, whole) => {
         // of two at once, on two CPUs, it may count one.
         expect(total.sent).toBeGreaterThanOrEqual(reserved);
         expect(total.sent - reserved).toBeLessThanOrEqual(how.interrupts === true ? reserved / 1000 : 0);
-      } else if (how.interrupts !== true) {
+      } else if (how.interrupts !== true && how.filter === undefined) {
         const runs = [...after.runs.keys()].reduce((sum, name) => sum + grown((counted) => counted.runs, name), 0);
         // A ping is two packets and a copy for who waits for the answer. Others, such as SSH's question whether we are alive, run
         // a program without an event where they end, two where the kernel calls them consumed, and at most two before.
