@@ -48,6 +48,7 @@ export class Toolbar {
   private readonly status = el('span', { class: 'status-text', attributes: { role: 'status' } });
   private readonly node = el('span', { class: 'node' });
   private readonly capture: CaptureBox;
+  private readonly leftOut = el('span', { class: 'left-out', text: 'without its own SSH connection' });
   private readonly kernel = el('span', { class: 'kernel' });
   private readonly figures = {
     events: figure('events'),
@@ -115,6 +116,7 @@ export class Toolbar {
         el('span', { class: 'status' }, this.dot, this.status),
         this.node,
         this.capture.element,
+        this.leftOut,
         this.kernel,
         el('span', { class: 'spacer' }),
         el(
@@ -158,6 +160,10 @@ export class Toolbar {
     this.node.hidden = summary.node === '';
     this.node.title = `Node ${summary.node}`;
     this.capture.update(summary.filter, summary.expression, status === 'live' || status === 'paused');
+    this.leftOut.hidden = summary.leftOut === '';
+    this.leftOut.title =
+      `Packets of the connection that carries the trace are left out (${summary.leftOut}); ` +
+      'the setting packetTrail.trace.ownConnection has them traced, too';
     setText(this.kernel, summary.kernel === '' ? '' : `Linux ${summary.kernel}`);
     this.showHooking(summary);
     const skipped = summary.hooksSkipped > 0 ? `, ${formatCount(summary.hooksSkipped)} skipped` : '';

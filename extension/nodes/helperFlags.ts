@@ -41,6 +41,8 @@ export interface TraceSettings {
   readonly includePrograms: readonly string[];
   /** BPF run time that the trace may take, percent of one core; 0 = no limit. */
   readonly maxOverhead: number;
+  /** Whether the connection that carries the trace is traced, too. */
+  readonly ownConnection: boolean;
 }
 
 /** What and how to trace, the filter's expression last. */

@@ -17,6 +17,8 @@ export interface StreamOptions {
   readonly signal?: AbortSignal | undefined;
   /** The helper ends by itself when it hears nothing for this many seconds; a sign of life goes out three times as often. Default 15. */
   readonly heartbeat?: number | undefined;
+  /** Trace the connection that carries the stream, too. */
+  readonly ownConnection?: boolean | undefined;
   /** Called with each line of the helper's standard error, without its end. */
   readonly onMessage?: ((line: string) => void) | undefined;
 }
@@ -64,7 +66,7 @@ export class HelperProcess {
 
   /**
    * Starts the helper with `--stream`; `args` are its further options and the filter's words. The stream's own TCP connection
-   * is left out: each event that it carries would make more.
+   * is left out unless the options want it: each event that it carries makes more.
    * @throws NodeError when it cannot be started.
    */
   static async start(
@@ -72,7 +74,10 @@ export class HelperProcess {
     args: readonly string[],
     options: StreamOptions = {},
   ): Promise<HelperProcess> {
-    const argv = [...streamArguments(heartbeatOf(options), deployment.session), ...args];
+    const argv = [
+      ...streamArguments(heartbeatOf(options), options.ownConnection === true ? undefined : deployment.session),
+      ...args,
+    ];
     // The signal ends the start at once; later it stops the helper in order, so it is not handed to the command.
     const starting = new AbortController();
     const abort = () => {

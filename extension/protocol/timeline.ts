@@ -16,6 +16,8 @@ export interface TraceSummary {
   readonly filter: string;
   /** The packet filter alone, as it can be changed while the trace runs. */
   readonly expression: string;
+  /** The TCP connection that carried the trace, whose packets are not in it: "10.0.0.1 4000 10.0.0.2 22"; empty when nothing is left out. */
+  readonly leftOut: string;
   readonly kernel: string;
   readonly status: TraceStatus;
   /** Why it ended or failed; what was lost when a file was cut. Empty when there is nothing to say. */

@@ -70,6 +70,7 @@ async function goLive(
       log.info(`${target}: tracing ${filterText(filter) || 'every packet'}; helper options: ${args.join(' ')}`);
       const helper = await HelperProcess.start(deployment, args, {
         signal,
+        ownConnection: settings.ownConnection,
         onMessage: (line) => log.info(`${target}: ${line}`),
       });
       const trace = await LiveTrace.record({

@@ -6,6 +6,12 @@ import type { TraceData } from './traceData.ts';
 /** Hooks that were shed and that are named before the rest is only counted. */
 const namedHooks = 5;
 
+/** The connection that the helper was told to leave out (docs/helper.md); empty when it was told none. */
+function leftOut(args: readonly string[]): string {
+  const at = args.indexOf('--not-session');
+  return at === -1 ? '' : (args[at + 1] ?? '');
+}
+
 /** A snapshot of the trace. O(1), O(hooks) once some were shed. */
 export function summarize(source: TraceAbout & { readonly store: TraceData }): TraceSummary {
   const { store } = source;
@@ -15,6 +21,7 @@ export function summarize(source: TraceAbout & { readonly store: TraceData }): T
     node: source.node,
     filter: source.filter,
     expression: source.expression,
+    leftOut: hello ? leftOut(hello.args) : '',
     kernel: hello ? `${hello.release} ${hello.machine}` : '',
     status: source.status,
     message: source.message,

@@ -30,6 +30,7 @@ export function traceSettings(): TraceSettings {
     programs: read('trace.programs', true, isBoolean),
     includePrograms: read('trace.includePrograms', [], isStrings),
     maxOverhead: read('trace.maxOverhead', 0, isPercent),
+    ownConnection: read('trace.ownConnection', false, isBoolean),
   };
 }
 

@@ -273,12 +273,17 @@ suite('what a trace is started with', () => {
     assert.equal(args[args.indexOf('--max-overhead') + 1], '12.5%');
   });
 
+  test('a trace leaves out the connection that carries it unless the setting says otherwise', () => {
+    assert.equal(traceSettings().ownConnection, false);
+  });
+
   test('the status bar item says what the trace costs, and that hooks were shed', () => {
     const summary: TraceSummary = {
       title: 'demo',
       node: 'demo',
       filter: '',
       expression: '',
+      leftOut: '',
       kernel: '',
       status: 'live',
       message: '',

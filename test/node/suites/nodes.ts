@@ -185,6 +185,19 @@ export const nodes: Suite = (_kernel, booted, whole) => {
       expect(await seesItself(false)).toBe(true);
     });
 
+    if (whole)
+      test.each(['tcp', ''])('with the filter "%s" it comes to rest on an idle node', async (filter) => {
+        const words = filter === '' ? [] : ['--', filter];
+        const live = await startTrace(booted(), join(folder, `idle-${filter}.pkttrail`), words);
+        const told = new Set<bigint>();
+        const atRest = (): boolean => {
+          told.add(live.store.counters?.mono ?? 0n);
+          return told.size > 3 && live.store.eventsPerSecond === 0;
+        };
+        await expect.poll(atRest, { timeout: 60_000 }).toBe(true);
+        await live.stop();
+      });
+
     // In the gate VS Code is told it.
     if (whole)
       test('a full disk where it is saved is told; trace and recording go on, and half a file is not left', async () => {

@@ -382,9 +382,9 @@ describe.runIf(root)('the helper at work', () => {
   });
 
   test('is told which connection carries it, and not what is none', async () => {
-    const told = async (session: string): Promise<string> => {
+    const told = async (session: string, ownConnection = false): Promise<string> => {
       vi.stubEnv('SSH_CONNECTION', session);
-      const helper = await HelperProcess.start(await put(), ['icmp']);
+      const helper = await HelperProcess.start(await put(), ['icmp'], { ownConnection });
       const output = text(helper.stdout);
       await helper.stop();
       return (await output).split('\n')[0] ?? '';
@@ -393,6 +393,7 @@ describe.runIf(root)('the helper at work', () => {
     expect(await told('fe80::1%eth0 4000 fe80::2%eth0 22')).toContain('--not-session fe80::1%eth0 4000 ');
     for (const none of ['', '10.0.0.1 4000 10.0.0.2', '10.0.0.1 4000 10.0.0.2 22; true', 'a b c d'])
       expect(await told(none)).toBe('args: icmp');
+    expect(await told('10.0.0.1 4000 10.0.0.2 22', true)).toBe('args: icmp');
   });
 
   test('heartbeats go out by themselves', async () => {

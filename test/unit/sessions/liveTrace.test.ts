@@ -6,6 +6,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { HelperProcess } from '../../../extension/nodes/helperProcess.ts';
 import type { NodeConnection } from '../../../extension/nodes/node.ts';
 import { frameType } from '../../../extension/trace/frames.ts';
+import { StreamDecoder } from '../../../extension/trace/decoder.ts';
+import { TraceStore } from '../../../extension/trace/store.ts';
 import { LiveTrace } from '../../../extension/sessions/liveTrace.ts';
 import { summarize } from '../../../extension/trace/summary.ts';
 import { bootMono, end, hello, hooks, message } from '../trace/encode.ts';
@@ -131,6 +133,16 @@ test('the overhead is BPF run time between two counters, and unknown while it is
   expect(summarize(trace).overhead).toBeUndefined();
   helper.push(counters(2e9, 50_000_000), counters(3e9, 80_000_000));
   await expect.poll(() => summarize(trace).overhead).toBeCloseTo(0.03);
+});
+
+test('the connection that is left out is told, and that none is', () => {
+  const toldBy = (...args: readonly string[]): string => {
+    const store = new TraceStore();
+    new StreamDecoder(store).feed(hello((w) => args.forEach((arg) => w.string(12, arg))));
+    return summarize({ title: '', node: '', filter: '', expression: '', status: 'live', message: '', store }).leftOut;
+  };
+  expect(toldBy('--stream', '--not-session', '10.0.0.1 4000 10.0.0.2 22', 'tcp')).toBe('10.0.0.1 4000 10.0.0.2 22');
+  expect(toldBy('--stream', 'tcp')).toBe('');
 });
 
 test('hooks that were shed are counted and the first ones named; those that came back are not', async () => {
