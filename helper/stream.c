@@ -2,6 +2,7 @@
 /* Frames and the queue in front of standard output: see stream.h. */
 #include "stream.h"
 #include "clock.h"
+#include "utf8.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -114,47 +115,19 @@ void field_fixed64(struct bytes *message, uint32_t field, uint64_t value)
 	put_u64(message, value);
 }
 
-/* Bytes of the UTF-8 sequence at `at`, 0 when it is none (overlong and surrogates included). */
-static int utf8_length(const unsigned char *at)
-{
-	if (at[0] < 0x80)
-		return 1;
-	if (at[0] >= 0xc2 && at[0] <= 0xdf)
-		return (at[1] & 0xc0) == 0x80 ? 2 : 0;
-	if ((at[0] & 0xf0) == 0xe0) {
-		if ((at[1] & 0xc0) != 0x80 || (at[2] & 0xc0) != 0x80)
-			return 0;
-		if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f))
-			return 0;
-		return 3;
-	}
-	if (at[0] >= 0xf0 && at[0] <= 0xf4) {
-		if ((at[1] & 0xc0) != 0x80 || (at[2] & 0xc0) != 0x80 || (at[3] & 0xc0) != 0x80)
-			return 0;
-		if ((at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
-			return 0;
-		return 4;
-	}
-	return 0;
-}
-
 void field_string(struct bytes *message, uint32_t field, const char *text)
 {
-	const unsigned char *at = (const unsigned char *)text;
 	struct bytes clean = {0};
 
 	if (!text || !*text)
 		return;
-	while (*at) {
-		int length = utf8_length(at);
+	while (*text) {
+		const char *at = text;
 
-		if (length) {
-			put_bytes(&clean, at, length);
-			at += length;
-		} else {
+		if (utf8_next(&text) < 0)
 			put_bytes(&clean, "\xef\xbf\xbd", 3);
-			at++;
-		}
+		else
+			put_bytes(&clean, at, (size_t)(text - at));
 	}
 	field_message(message, field, &clean);
 	bytes_free(&clean);
