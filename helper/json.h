@@ -5,7 +5,10 @@
 
 #include <stdio.h>
 
-/* A string; bytes that would break it are escaped, bytes above 0x7f pass. */
+/*
+ * A string, valid UTF-8 whatever the text is: a byte that is no part of a character becomes U+FFFD.
+ * What a terminal would obey or not show is escaped.
+ */
 void json_string(FILE *out, const char *text);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* --list-hooks: see list.h. */
 #include "list.h"
+#include "escape.h"
 #include "functions.h"
 #include "json.h"
 #include "log.h"
@@ -39,6 +40,18 @@ static void json_hooks(const struct functions *functions)
 	puts("\n]");
 }
 
+static void print_hook(const char *word, const char *name, const char *module, const char *more)
+{
+	printf("%s ", word);
+	escape_print(stdout, module, 0);
+	if (*module)
+		putchar(':');
+	escape_print(stdout, name, 0);
+	printf("  ");
+	escape_print(stdout, more, 0);
+	putchar('\n');
+}
+
 void list_hooks(const struct functions *functions, bool json)
 {
 	if (functions->unlisted)
@@ -53,13 +66,11 @@ void list_hooks(const struct functions *functions, bool json)
 		const struct function *function = &functions->items[i];
 
 		if (!function->quiet)
-			printf("hook %s%s%s  %s\n", function->module, *function->module ? ":" : "",
-			       function->name, function->prototype);
+			print_hook("hook", function->name, function->module, function->prototype);
 	}
 	for (size_t i = 0; i < functions->skipped_count; i++) {
 		const struct skipped *skipped = &functions->skipped[i];
 
-		printf("skip %s%s%s  %s\n", skipped->module, *skipped->module ? ":" : "",
-		       skipped->name, skipped->reason);
+		print_hook("skip", skipped->name, skipped->module, skipped->reason);
 	}
 }

@@ -20,7 +20,7 @@
 static char *last_log;
 static size_t last_log_size;
 
-static int keep_log(enum libbpf_print_level level, const char *format, va_list args)
+static int hear(enum libbpf_print_level level, const char *format, va_list args)
 {
 	va_list again;
 
@@ -28,9 +28,14 @@ static int keep_log(enum libbpf_print_level level, const char *format, va_list a
 	if (level == LIBBPF_WARN && last_log_size && !*last_log)
 		vsnprintf(last_log, last_log_size, format, again);
 	va_end(again);
-	if (log_verbose && level <= LIBBPF_INFO)
-		return vfprintf(stderr, format, args);
+	if (level <= LIBBPF_INFO)
+		say_lines(format, args);
 	return 0;
+}
+
+void load_hear(void)
+{
+	libbpf_set_print(hear);
 }
 
 int load_filter(struct load *load, const char *expression)
@@ -261,7 +266,6 @@ struct packet_trail_bpf *load_programs(const struct load *load, char *log, size_
 	*log = 0;
 	last_log = log;
 	last_log_size = log_size;
-	libbpf_set_print(keep_log);
 	if (patterns_begin(&load->filters)) {
 		errno = EINVAL;
 		return NULL;

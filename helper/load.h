@@ -42,6 +42,9 @@ struct load {
 	uint32_t refused;      /* programs of ours that the kernel didn't take: see refused.h */
 };
 
+/* What libbpf says is told from here on as ours is: with --verbose only, as lines of text. */
+void load_hear(void);
+
 /* Compiles the filter for both links; an empty one matches every packet. 0, or -1 after it said
  * why. */
 int load_filter(struct load *load, const char *expression);

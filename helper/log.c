@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Messages for a person: see log.h. */
 #include "log.h"
+#include "escape.h"
 
-#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 bool log_verbose;
@@ -12,13 +14,12 @@ static char last[1024];
 
 static void line(const char *format, va_list args, char *text, size_t size)
 {
-	char *at;
+	char raw[1024];
+	const char *rest = raw;
 
-	vsnprintf(text, size, format, args);
+	vsnprintf(raw, sizeof(raw), format, args);
 	/* One message is one line, whatever a name in it holds. */
-	for (at = text; *at; at++)
-		if ((unsigned char)*at < ' ' || *at == 0x7f)
-			*at = '?';
+	escape(&rest, text, size);
 	fprintf(stderr, "packet-trail-helper: %s\n", text);
 }
 
@@ -54,4 +55,19 @@ void say(const char *format, ...)
 	va_start(args, format);
 	line(timed, args, text, sizeof(text));
 	va_end(args);
+}
+
+void say_lines(const char *format, va_list args)
+{
+	char *text, *rest, *line;
+
+	if (!log_verbose || vasprintf(&text, format, args) < 0)
+		return;
+	/* The end of the last line begins no other. */
+	for (rest = text; (line = strsep(&rest, "\n")) && (rest || *line);) {
+		fputs(line == text ? "" : "  ", stderr);
+		escape_print(stderr, line, 0);
+		putc('\n', stderr);
+	}
+	free(text);
 }

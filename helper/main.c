@@ -122,6 +122,7 @@ int main(int argc, char **argv)
 	if (options_parse(&trace.options, argc, argv))
 		goto cleanup;
 	log_verbose = trace.options.verbose;
+	load_hear();
 	trace.load.never = trace.options.not_session;
 	if (trace_open_signals(&trace)) {
 		complain("can't wait for signals: signalfd (%s): free some open files",

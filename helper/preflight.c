@@ -4,6 +4,7 @@
  * hook are in preflight_hooks.c.
  */
 #include "preflight.h"
+#include "escape.h"
 #include "json.h"
 #include "preflight_check.h"
 #include "tracefs.h"
@@ -311,8 +312,11 @@ static void print(const struct preflight *preflight, bool json, FILE *out)
 			json_string(out, check->mend);
 			fputc('}', out);
 		} else {
-			fprintf(out, "%s  %s: %s%s%s\n", states[check->state], check->name,
-				check->detail, *check->mend ? " — " : "", check->mend);
+			fprintf(out, "%s  %s: ", states[check->state], check->name);
+			escape_print(out, check->detail, 0);
+			fputs(*check->mend ? " — " : "", out);
+			escape_print(out, check->mend, 0);
+			fputc('\n', out);
 		}
 	}
 	if (json)

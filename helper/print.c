@@ -2,6 +2,7 @@
 /* The sink for a terminal: aligned lines, or one JSON object an event and a line. */
 #include "sink.h"
 #include "clock.h"
+#include "escape.h"
 #include "json.h"
 #include "kallsyms.h"
 #include "log.h"
@@ -36,7 +37,7 @@ struct print {
 	} ifaces[KNOWN];
 	struct {
 		uint32_t inum;
-		char name[64];
+		char name[256]; /* of a file, so no longer */
 	} netns[KNOWN];
 };
 
@@ -250,16 +251,25 @@ static void print_line(struct print *print, const struct event *event, const str
 	tuple_text(event, tuple, sizeof(tuple));
 	place(print, event->caller, where, sizeof(where));
 	snprintf(number, sizeof(number), "%u", event->netns);
-	printf("%s %3u %-12s %-15s #%-6llu %-32s %s", wall, event->cpu, *netns ? netns : number,
-	       iface_of(print, event), event->packet, hook->function, tuple);
+	printf("%s %3u ", wall, event->cpu);
+	escape_print(stdout, *netns ? netns : number, 12);
+	putchar(' ');
+	escape_print(stdout, iface_of(print, event), 15);
+	printf(" #%-6llu ", event->packet);
+	escape_print(stdout, hook->function, 32);
+	printf(" %s", tuple);
 	if (event->flags & EVENT_DROP) {
 		const char *reason = reason_name(print->reasons, event->reason);
 
 		/* Kernels before 5.17 give none, which is 0. */
-		if (reason || !event->reason)
-			printf("  DROP %s at %s", reason ? reason : "(no reason given)", where);
-		else
-			printf("  DROP %u at %s", event->reason, where);
+		if (reason || !event->reason) {
+			printf("  DROP ");
+			escape_print(stdout, reason ? reason : "(no reason given)", 0);
+		} else {
+			printf("  DROP %u", event->reason);
+		}
+		printf(" at ");
+		escape_print(stdout, where, 0);
 	}
 	if (event->flags & EVENT_VERDICT)
 		printf("  returns %d", event->verdict);
@@ -354,7 +364,9 @@ static bool print_event(struct sink *sink, const struct event *event, const uint
 		char where[160];
 
 		place(print, stack[i], where, sizeof(where));
-		printf("    %s\n", where);
+		printf("    ");
+		escape_print(stdout, where, 0);
+		putchar('\n');
 	}
 	return true;
 }
@@ -397,9 +409,11 @@ static void print_end(struct sink *sink, const char *cause, const struct totals 
 			totals->missed);
 	fprintf(stderr,
 		"packet-trail-helper: ended (%s): %" PRIu64 " events of %u packets, %" PRIu64
-		" lost%s%s\n",
-		cause, totals->delivered, totals->packets, print_of(sink)->lost, *error ? ": " : "",
-		error);
+		" lost%s",
+		cause, totals->delivered, totals->packets, print_of(sink)->lost,
+		*error ? ": " : "");
+	escape_print(stderr, error, 0);
+	fputc('\n', stderr);
 }
 
 static bool print_closed(const struct sink *sink)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Every text and table that comes from outside, in thousands of broken shapes, under the
- * sanitizers: control lines, filters, globs, kallsyms, BTF. What is known to be right of any answer
- * is asked for. PACKET_TRAIL_FUZZ_SECONDS lengthens each target's time, PACKET_TRAIL_FUZZ_SEED
- * repeats a run.
+ * sanitizers: control lines, filters, globs, kallsyms, BTF, names. What is known to be right of any
+ * answer is asked for. PACKET_TRAIL_FUZZ_SECONDS lengthens each target's time,
+ * PACKET_TRAIL_FUZZ_SEED repeats a run.
  */
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
@@ -17,9 +17,12 @@
 #include "../../bpf/event.h"
 #include "../btf.h"
 #include "../control.h"
+#include "../escape.h"
 #include "../filter.h"
 #include "../glob.h"
+#include "../json.h"
 #include "../kallsyms.h"
+#include "../utf8.h"
 
 #define INPUT_MAX 2048
 
@@ -316,6 +319,80 @@ static void btf(void)
 	btf__free(made);
 }
 
+/* Is all of it text that a terminal only shows? */
+static bool is_shown(const char *text)
+{
+	while (*text) {
+		int32_t character = utf8_next(&text);
+
+		if (character < 0 || utf8_unseen(character))
+			return false;
+	}
+	return true;
+}
+
+/* The bytes that were escaped so; what a character's escape means is left as it is written. */
+static char *unescaped(const char *text)
+{
+	static const char letters[] = "nrt\\", meant[] = "\n\r\t\\";
+	char *bytes = malloc(strlen(text) + 1), *to = bytes;
+
+	while (bytes && *text) {
+		const char *letter;
+		unsigned int byte;
+
+		if (*text != '\\') {
+			*to++ = *text++;
+			continue;
+		}
+		letter = strchr(letters, text[1]);
+		if (letter) {
+			*to++ = meant[letter - letters];
+			text += 2;
+		} else if (sscanf(text, "\\x%2x", &byte) == 1) {
+			*to++ = (char)byte;
+			text += 4;
+		} else {
+			*to++ = *text++;
+		}
+	}
+	if (bytes)
+		*to = 0;
+	return bytes;
+}
+
+static void names(void)
+{
+	static const char *const words[] = {
+		"eth0",		"\x1b[2J",	    "a\nb",	    "\\x1b",
+		"gr\xc3\xbcn",	"\xc2\x9b",	    "\xe2\x80\xae", "\xf0\x9f\x98\x80",
+		"\xef\xbf\xbd", "\xf4\x8f\xbf\xbf", "\xed\xa0\x80", "\xff",
+	};
+	char shown[INPUT_MAX * ESCAPE_ROOM], *text, *back, *json = NULL;
+	const char *rest;
+	struct input input;
+	size_t size;
+	FILE *file;
+
+	make(&input, words, sizeof(words) / sizeof(*words));
+	text = text_of(&input);
+	file = open_memstream(&json, &size);
+	if (!text || !file)
+		abort();
+	rest = text;
+	escape(&rest, shown, sizeof(shown));
+	promise(!*rest && is_shown(shown), "a terminal would obey: %s", shown);
+	back = unescaped(shown);
+	if (back && !strstr(shown, "\\u") && !strstr(shown, "\\U"))
+		promise(strcmp(back, text) == 0, "another name looks like: %s", shown);
+	json_string(file, text);
+	fclose(file);
+	promise(is_shown(json) && size >= 2 && json[size - 1] == '"', "no JSON: %s", shown);
+	free(json);
+	free(back);
+	free(text);
+}
+
 static void run(const char *name, void (*target)(void), double seconds)
 {
 	struct timespec begin, now;
@@ -354,6 +431,7 @@ int main(void)
 	run("globs", glob, seconds);
 	run("kallsyms", kallsyms, seconds);
 	run("BTF", btf, seconds);
+	run("names", names, seconds);
 	printf("%lu passed, %lu failed\n", passed, failed);
 	return failed != 0;
 }
