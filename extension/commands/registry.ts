@@ -1,5 +1,6 @@
 // The commands as data: what each runs, and why it can't run now, so that a command never does nothing in silence.
 import * as vscode from 'vscode';
+import { notice } from '../protocol/plainText.ts';
 import { reasonOf } from '../protocol/reason.ts';
 import { NodeError } from '../nodes/node.ts';
 
@@ -48,7 +49,7 @@ export function showFailure(error: unknown, log: vscode.LogOutputChannel): void 
 function failureText(error: unknown): string {
   if (error instanceof NodeError) {
     const place = error.message.includes(error.node) ? '' : ` (node ${error.node})`;
-    return `${error.message}${place} ${error.mend}`.trim();
+    return notice(`${error.message}${place} ${error.mend}`.trim());
   }
-  return reasonOf(error);
+  return notice(reasonOf(error));
 }

@@ -1,4 +1,5 @@
 // The helper at work on a node: starts it, keeps it alive with heartbeats, steers it, and says why it ended.
+import { visible } from '../protocol/plainText.ts';
 import { collect } from './collect.ts';
 import type { Deployment } from './deploy.ts';
 import {
@@ -19,7 +20,7 @@ export interface StreamOptions {
   readonly heartbeat?: number | undefined;
   /** Trace the connection that carries the stream, too. */
   readonly ownConnection?: boolean | undefined;
-  /** Called with each line of the helper's standard error, without its end. */
+  /** Called with each line of the helper's standard error, without its end, fit to be shown. */
   readonly onMessage?: ((line: string) => void) | undefined;
 }
 
@@ -167,7 +168,7 @@ export class HelperProcess {
     const decoder = new TextDecoder();
     let rest = '';
     const take = (line: string) => {
-      const text = line.replace(/\r$/, '').slice(0, MAX_LINE_CHARS);
+      const text = visible(line.replace(/\r$/, '').slice(0, MAX_LINE_CHARS));
       if (text === '') return;
       if (this.#lines.push(text) > MAX_LINES) this.#lines.shift();
       onMessage?.(text);
@@ -254,7 +255,7 @@ export async function checkFilter(
   );
   if (result.code === 0) return undefined;
   const lines = result.stderr.trim().split('\n');
-  if (result.code === filterRefused) return messageText(lines.at(-1) ?? '');
+  if (result.code === filterRefused) return visible(messageText(lines.at(-1) ?? ''));
   throw helperFailure(node, { code: result.code, signal: undefined }, lines);
 }
 
@@ -278,7 +279,7 @@ function parseCheck(text: string): CheckResult[] | undefined {
     if (typeof item !== 'object' || item === null) return undefined;
     const field = (key: string) => {
       const found: unknown = (item as Record<string, unknown>)[key];
-      return typeof found === 'string' ? found : '';
+      return typeof found === 'string' ? visible(found) : '';
     };
     const state = field('state');
     if (state !== 'pass' && state !== 'warn' && state !== 'fail') return undefined;
@@ -293,7 +294,7 @@ function helperFailure(
   end: { readonly code: number | undefined; readonly signal: string | undefined },
   lines: readonly string[],
 ): NodeError {
-  const line = lines.findLast(isHelperMessage) ?? lines.at(-1) ?? '';
+  const line = visible(lines.findLast(isHelperMessage) ?? lines.at(-1) ?? '');
   // A helper that was killed had no last word: what it said before is about something else.
   if (isHelperMessage(line) && end.code !== undefined) {
     const said = messageText(line);

@@ -1,7 +1,8 @@
 // Bounds-checked little-endian reading of one payload: the base of the message reader and of the batch decoder.
 import { FormatError } from './error.ts';
 
-const utf8 = new TextDecoder('utf-8');
+/** A byte order mark is a part of a name like any other character. */
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 const two32 = 0x1_0000_0000;
 
 /**

@@ -1,5 +1,6 @@
 // A trace file as a trace that views can show.
 import { basename } from 'node:path';
+import { visible } from '../protocol/plainText.ts';
 import { reasonOf } from '../protocol/reason.ts';
 import { FormatError } from './error.ts';
 import { openBytes, readTrace, type ReadResult } from './reader.ts';
@@ -30,7 +31,8 @@ export class FileSource implements TraceSource {
     const first = nonEmpty(store.context?.filter) ?? store.hello?.filter ?? '';
     const { newFilter } = store;
     this.expression = newFilter ?? store.hello?.filter ?? '';
-    this.filter = newFilter === undefined ? first : `${first || everyPacket}, then ${newFilter || everyPacket}`;
+    const filters = newFilter === undefined ? [first] : [first || everyPacket, newFilter || everyPacket];
+    this.filter = filters.map(visible).join(', then ');
     const missing = store.unaccounted;
     const said = [message, store.end?.error ?? ''];
     if (missing > 0 && message === '') said.push(`${missing} events are missing and no gap says when they were lost.`);

@@ -1,4 +1,5 @@
 // Protobuf wire encoding: what the stream's message frames are written in. Reads and writes fields, knows no schema.
+import { visible } from '../protocol/plainText.ts';
 import { ByteReader } from './bytes.ts';
 
 /** Wire types that the stream uses. */
@@ -48,7 +49,13 @@ export class MessageReader extends ByteReader {
     return this.u32(`field ${this.field}`);
   }
 
+  /** Text to be shown: one line that hides and moves nothing. */
   string(): string {
+    return visible(this.verbatim());
+  }
+
+  /** Text as it was written, for what is read again. */
+  verbatim(): string {
     return this.text(this.#length(), `field ${this.field}`);
   }
 

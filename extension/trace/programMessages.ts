@@ -199,7 +199,7 @@ function readProgram(r: MessageReader): Program {
     else if (field === 3 || field === 4) text.set(field, r.string().slice(0, programLimits.name));
     else if (field === 6) text.set(field, r.string().slice(0, programLimits.text));
     // The verifier says last what is wrong.
-    else if (field === 7) text.set(field, r.string().slice(-programLimits.log));
+    else if (field === 7) text.set(field, r.verbatim().slice(-programLimits.log));
     else if (field === 16) text.set(field, r.string().slice(0, programLimits.path));
     else if (field <= 17) number.set(field, r.uint32());
     else return false;
@@ -243,7 +243,7 @@ function readSourceLine(r: MessageReader): SourceLine {
     if (field === 1) file = r.string().slice(0, programLimits.path);
     else if (field === 2) line = r.uint32();
     else if (field === 3) column = r.uint32();
-    else if (field === 4) text = r.string().slice(0, programLimits.text);
+    else if (field === 4) text = r.verbatim().slice(0, programLimits.text);
     else if (field === 5) name = r.string().slice(0, programLimits.name);
     else return false;
     return true;

@@ -48,6 +48,7 @@ export function readHello(r: MessageReader): Hello {
     else if (field === 9) clock = readClock(r.message());
     else if (field === 10) textBase = r.bigFixed64();
     else if (field === 12) args.push(r.string());
+    else if (field === 11) text.set(field, r.verbatim());
     else if (field <= 13) text.set(field, r.string());
     else return false;
     return true;
@@ -310,7 +311,7 @@ export function readFilterChange(r: MessageReader): FilterChange {
   let mono = 0n;
   let tookNs = 0;
   each(r, (field) => {
-    if (field === 1) expression = r.string();
+    if (field === 1) expression = r.verbatim();
     else if (field === 2) error = r.string();
     else if (field === 3) mono = r.bigFixed64();
     else if (field === 4) tookNs = r.count();

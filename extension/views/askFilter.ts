@@ -1,6 +1,7 @@
 // Asks what to trace: a pcap-filter expression, and behind the gear the filters that aren't part of that language.
 import * as vscode from 'vscode';
 import type { Hops, TraceFilter } from '../nodes/helperFlags.ts';
+import { notice } from '../protocol/plainText.ts';
 import { reasonOf } from '../protocol/reason.ts';
 import { filterText, hopsText, markProblem } from '../sessions/traceFilter.ts';
 
@@ -85,7 +86,9 @@ function askExpression(
   input.value = filter.expression;
   input.ignoreFocusOut = true;
   input.buttons = buttons;
-  input.validationMessage = problem;
+  // The node's words, and what was typed.
+  const refuse = (reason: string): void => void (input.validationMessage = notice(reason));
+  if (problem !== undefined) refuse(problem);
   return new Promise<Answer>((resolve) => {
     const finish = (answer: Answer): void => {
       resolve(answer);
@@ -99,7 +102,7 @@ function askExpression(
       input.busy = false;
       input.enabled = true;
       if (reason === undefined) finish({ expression });
-      else input.validationMessage = reason;
+      else refuse(reason);
     };
     input.onDidChangeValue(() => (input.validationMessage = undefined));
     input.onDidTriggerButton((button) => finish({ expression: input.value.trim(), button }));
@@ -107,7 +110,7 @@ function askExpression(
       accept().catch((error: unknown) => {
         input.busy = false;
         input.enabled = true;
-        input.validationMessage = reasonOf(error);
+        refuse(reasonOf(error));
       });
     });
     input.onDidHide(() => finish(undefined));

@@ -1,6 +1,7 @@
 // Asks the person what a connection needs to know, through VS Code's own inputs. Answers are used once and never kept.
 import * as vscode from 'vscode';
 import type { Prompter } from '../nodes/node.ts';
+import { notice, visible } from '../protocol/plainText.ts';
 
 /** The prompter of the user interface. */
 export class WindowPrompter implements Prompter {
@@ -15,9 +16,10 @@ export class WindowPrompter implements Prompter {
   async answers(request: Parameters<Prompter['answers']>[0]): Promise<readonly string[] | undefined> {
     const answers: string[] = [];
     for (const { prompt, echo } of request.prompts) {
+      // The server's words, before it has let anybody in.
       const answer = await vscode.window.showInputBox({
-        title: `Packet Trail: ${request.name || request.node}`,
-        prompt: [request.instructions, prompt].filter(Boolean).join(' '),
+        title: `Packet Trail: ${visible(request.name) || request.node}`,
+        prompt: notice([request.instructions, prompt].filter(Boolean).join(' ')),
         password: !echo,
         ignoreFocusOut: true,
       });
@@ -45,5 +47,5 @@ export class WindowPrompter implements Prompter {
 }
 
 async function secret(title: string, prompt: string): Promise<string | undefined> {
-  return await vscode.window.showInputBox({ title, prompt, password: true, ignoreFocusOut: true });
+  return await vscode.window.showInputBox({ title, prompt: notice(prompt), password: true, ignoreFocusOut: true });
 }

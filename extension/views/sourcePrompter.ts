@@ -1,5 +1,6 @@
 // Asks and tells through VS Code's own windows what click-through needs to.
 import * as vscode from 'vscode';
+import { notice } from '../protocol/plainText.ts';
 import type { SourceChoice, SourcePrompter } from '../source/openSource.ts';
 import { withProgress } from './progress.ts';
 
@@ -29,13 +30,15 @@ export class WindowSourcePrompter implements SourcePrompter {
     message: string,
     buttons: readonly string[],
   ): Promise<string | undefined> {
+    // Functions, programs and files are called as a node says.
+    const text = notice(message);
     switch (severity) {
       case 'information':
-        return await vscode.window.showInformationMessage(message, ...buttons);
+        return await vscode.window.showInformationMessage(text, ...buttons);
       case 'warning':
-        return await vscode.window.showWarningMessage(message, ...buttons);
+        return await vscode.window.showWarningMessage(text, ...buttons);
       case 'error':
-        return await vscode.window.showErrorMessage(message, ...buttons);
+        return await vscode.window.showErrorMessage(text, ...buttons);
     }
   }
 

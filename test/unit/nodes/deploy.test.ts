@@ -26,6 +26,7 @@ case $1 in
 		case $1 in
 		fail) echo 'packet-trail-helper: load programs: /sys/kernel/btf: use --btf' >&2; exit 1 ;;
 		die) kill -9 $$ ;;
+		evil) printf 'packet-trail-helper: \\033[2J: \\342\\200\\256x\\rpacket-trail-helper: y: z\\n' >&2; exit 1 ;;
 		deaf) while :; do read -r line || exec sleep 1000; done ;;
 		esac
 		case $line in
@@ -407,6 +408,18 @@ describe.runIf(root)('the helper at work', () => {
     await helper.stop();
     await rest;
     expect(beats).toBeGreaterThanOrEqual(3);
+  });
+
+  test('hides and moves nothing by its words', async () => {
+    const seen: string[] = [];
+    const helper = await HelperProcess.start(await put(), ['evil'], {
+      heartbeat: 0.1,
+      onMessage: (line) => seen.push(line),
+    });
+    const [, error] = await Promise.all([text(helper.stdout), helper.ended]);
+    const said = String.raw`\x1b[2J: \u202ex\rpacket-trail-helper: y`;
+    expect(seen).toEqual(['packet-trail-helper: hello', `packet-trail-helper: ${said}: z`]);
+    expect(error).toMatchObject({ message: said, mend: 'z' });
   });
 
   test("says why it failed in the helper's own words", async () => {

@@ -7,7 +7,19 @@ import { encodeFrame, frameType, maxFrameLength } from '../../../extension/trace
 import { MessageReader, MessageWriter } from '../../../extension/trace/message.ts';
 import { TraceStore } from '../../../extension/trace/store.ts';
 import { readEvent } from '../../../extension/trace/trail.ts';
-import { bootMono, encodeBatch, events, gap, hello, hooks, join, message, random, sampleStream } from './encode.ts';
+import {
+  bootMono,
+  encodeBatch,
+  events,
+  gap,
+  hello,
+  hooks,
+  join,
+  message,
+  names,
+  random,
+  sampleStream,
+} from './encode.ts';
 
 function decode(...chunks: Uint8Array[]): TraceStore {
   const store = new TraceStore();
@@ -66,6 +78,42 @@ describe('a stream', () => {
     expect(store.hooks.countOf('attached')).toBe(1);
     expect(store.hooks.countOf('skipped')).toBe(1);
     expect(store.kernel()).toEqual({ release: '6.12.0-fake', machine: 'x86_64', version: '#1 SMP' });
+  });
+
+  test('shows what things are called and obeys none of it', () => {
+    const evil = '\x1b[2J\n\u202e';
+    const store = decode(
+      hello((w) => w.string(4, evil)),
+      hooks({ id: 1, name: evil, module: evil, prototype: evil }),
+      names({
+        netns: [{ inum: 1, name: evil, pod: evil }],
+        iface: [
+          { netns: 1, ifindex: 2, name: evil },
+          { netns: 1, ifindex: 3, name: '\ufeffeth0' },
+        ],
+        task: [{ pid: 7, comm: evil }],
+      }),
+    );
+    const shown = String.raw`\x1b[2J\n\u202e`;
+    expect(store.hello?.host).toBe(shown);
+    expect([...store.hooks.all()]).toMatchObject([{ function: shown, module: shown, prototype: shown }]);
+    expect(store.names.iface(1, 2)).toBe(shown);
+    // It is another interface than eth0.
+    expect(store.names.iface(1, 3)).toBe(String.raw`\ufeffeth0`);
+    expect(store.names.comm(7)).toBe(shown);
+  });
+
+  test('keeps as it is what goes back to a node, or is compared with a file', () => {
+    const store = decode(
+      hello((w) => w.string(11, 'tcp\tport 80')),
+      message(frameType.filter, (w) => w.string(1, 'ether proto \\ip\tor arp').fixed64(3, 1n)),
+      message(frameType.source, (w) =>
+        w.uint(1, 5).message(2, (l) => l.string(1, 'a.c').uint(2, 1).string(4, '\treturn 1; /* ❤️ */\r')),
+      ),
+    );
+    expect(store.hello?.filter).toBe('tcp\tport 80');
+    expect(store.newFilter).toBe('ether proto \\ip\tor arp');
+    expect(store.programs.source(5).map(({ text }) => text)).toEqual(['\treturn 1; /* ❤️ */\r']);
   });
 
   test('gives the same trace when it is split at every byte', () => {
