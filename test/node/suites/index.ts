@@ -11,6 +11,7 @@ import { identity } from './identity.ts';
 import { live } from './live.ts';
 import { loss } from './loss.ts';
 import { machine } from './machine.ts';
+import { names } from './names.ts';
 import { nodes } from './nodes.ts';
 import { programs } from './programs.ts';
 import { safety } from './safety.ts';
@@ -33,6 +34,7 @@ const matrix: readonly NamedSuite[] = [
   { name: 'shapes', tests: shapes },
   { name: 'fates', tests: fates },
   { name: 'filters', tests: filters },
+  { name: 'names', tests: names },
   { name: 'identity', tests: identity, kernels: ['5.10', '6.1', '6.12', '7.2'] },
   { name: 'programs', tests: programs, kernels: ['5.10', '6.1', '6.12', '7.2'] },
   { name: 'loss', tests: loss },
@@ -40,8 +42,8 @@ const matrix: readonly NamedSuite[] = [
   { name: 'a running trace', tests: live },
 ];
 
-/** All but what only says that the test node itself is as it should be. */
-const gate = matrix.filter(({ tests }) => tests !== machine);
+/** All but what only says that the test node itself is as it should be, and what unit tests see in parts. */
+const gate = matrix.filter(({ tests }) => tests !== machine && tests !== names);
 
 /** Registers all that the kernel is held to. */
 export const matrixOf = (kernel: Kernel): void => onKernel(kernel, matrix, true);
