@@ -308,7 +308,8 @@ static struct btf *open_btf(const char *path)
 
 	if (btf)
 		return btf;
-	complain("no BTF: %s (%s): %s", path ? path : "/sys/kernel/btf/vmlinux", strerror(errno),
+	complain("no BTF: %s (%s): %s", path ? path : "/sys/kernel/btf/vmlinux",
+		 vmlinux_error(path),
 		 path ? "give --btf a BTF file of the running kernel"
 		      : "use a kernel with CONFIG_DEBUG_INFO_BTF, or give its BTF with --btf");
 	return NULL;

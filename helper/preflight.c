@@ -8,6 +8,7 @@
 #include "json.h"
 #include "preflight_check.h"
 #include "tracefs.h"
+#include "vmlinux.h"
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -137,7 +138,7 @@ static void check_btf(struct preflight *preflight)
 				      ? "give a file that holds this kernel's BTF with --btf"
 				      : "use a kernel built with CONFIG_DEBUG_INFO_BTF, or give "
 					"its BTF with --btf FILE",
-			      "%s: %s", path, strerror(errno));
+			      "%s: %s", path, vmlinux_error(path));
 }
 
 static void check_module_btf(struct preflight *preflight)

@@ -3,7 +3,10 @@
 #include "vmlinux.h"
 
 #include <bpf/btf.h>
+#include <errno.h>
 #include <stddef.h>
+#include <string.h>
+#include <unistd.h>
 
 #define VMLINUX_BTF "/sys/kernel/btf/vmlinux"
 
@@ -18,6 +21,12 @@ struct btf *vmlinux_take(const char *path)
 
 	kept = NULL;
 	return btf ? btf : btf__parse(path ? path : VMLINUX_BTF, NULL);
+}
+
+const char *vmlinux_error(const char *path)
+{
+	/* libbpf says of a file without BTF that it doesn't exist, or a number of its own. */
+	return access(path ? path : VMLINUX_BTF, R_OK) ? strerror(errno) : "it holds no BTF";
 }
 
 void vmlinux_keep(struct btf *btf)

@@ -11,6 +11,9 @@ struct btf;
 /* Takes what is kept, or parses the file, NULL = the running kernel's. NULL with errno. */
 struct btf *vmlinux_take(const char *path);
 
+/* Why not. */
+const char *vmlinux_error(const char *path);
+
 /* Keeps it for who takes it next. */
 void vmlinux_keep(struct btf *btf);
 

@@ -337,7 +337,9 @@ export const filters: Suite = (kernel, booted, whole) => {
     const { code, stderr } = await node.exec(`${helperPath} --btf /nowhere/vmlinux icmp`);
     expect(code).toBe(1);
     expect(stderr.trim().split('\n')).toHaveLength(1);
-    expect(stderr).toMatch(/BTF.*\/nowhere\/vmlinux/);
+    expect(stderr).toMatch(/BTF.*\/nowhere\/vmlinux \(No such file/);
+    const none = await node.exec(`${helperPath} --btf ${helperPath} icmp`);
+    expect(none.stderr).toMatch(/^[^\n]*no BTF: \/root\/\S+ \(it holds no BTF\)[^\n]*--btf[^\n]*$/m);
   });
 
   test('--check passes here and says what is missing to somebody who is not root', async () => {
