@@ -68,11 +68,12 @@ static void obey(enum command command, const char *filter, void *context)
 
 void trace_listen(struct trace *trace, int timeout_ms)
 {
-	struct pollfd polls[4] = {
+	struct pollfd polls[5] = {
 		{.fd = trace->signals, .events = POLLIN},
 		{.fd = -1, .events = POLLIN},
 		{.fd = -1, .events = POLLIN},
 		{.fd = -1, .events = POLLOUT},
+		{.fd = trace->parent, .events = POLLIN},
 	};
 
 	if (trace->options.stream && !trace->control.closed)
@@ -81,7 +82,7 @@ void trace_listen(struct trace *trace, int timeout_ms)
 		polls[2].fd = capture_fd(&trace->capture);
 	if (trace->sink)
 		polls[3].fd = sink_waiting(trace->sink);
-	if (poll(polls, 4, timeout_ms) <= 0)
+	if (poll(polls, 5, timeout_ms) <= 0)
 		return;
 	if (polls[0].revents && !trace->cause) {
 		struct signalfd_siginfo info;
@@ -89,6 +90,9 @@ void trace_listen(struct trace *trace, int timeout_ms)
 		if (read(trace->signals, &info, sizeof(info)) == sizeof(info))
 			trace->cause = "signal";
 	}
+	/* As if it had told us by a signal; it stays readable. */
+	if (polls[4].revents && !trace->cause)
+		trace->cause = "signal";
 	if (polls[1].revents) {
 		control_read(&trace->control, STDIN_FILENO, obey, trace);
 		if (trace->control.closed && !trace->cause)

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "grace.h"
 #include "log.h"
+#include "privileges.h"
 
 #define POLL_MS	    20	/* while events flow, they wait at most so long in the ring buffer … */
 #define FLUSH_MS    40	/* … and here */
@@ -125,6 +126,7 @@ void trace_attach(struct trace *trace)
 
 	trace_tell_progress(trace, "attach", 0, functions);
 	attachment_begin(attachment, trace->skeleton);
+	privileges_cut_for_trace(!trace->options.no_programs);
 	load_cookies(trace->skeleton, &attachment->hooks);
 	if (attachment->backend == BACKEND_KPROBE)
 		first = attachment->first_rank_end;

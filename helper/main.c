@@ -26,11 +26,11 @@ static int run_steps(struct trace *trace)
 {
 	const struct options *options = &trace->options;
 
+	if (options->stream)
+		trace->parent = privileges_parent();
 	/* Before the privilege for it goes. */
 	text_open();
 	privileges_cut();
-	if (options->stream)
-		privileges_share_parents_life();
 	if (trace_resolve(trace))
 		return EXIT_BAD;
 	if (load_filter(&trace->load, options->filter))
@@ -107,13 +107,15 @@ static void clean_up(struct trace *trace)
 	text_close();
 	kallsyms_close(&trace->kallsyms);
 	options_free(&trace->options);
+	if (trace->parent >= 0)
+		close(trace->parent);
 	if (trace->signals >= 0)
 		close(trace->signals);
 }
 
 int main(int argc, char **argv)
 {
-	static struct trace trace = {.signals = -1};
+	static struct trace trace = {.signals = -1, .parent = -1};
 	int status = EXIT_BAD;
 
 	/* Large blocks (BTF, kallsyms) go back to the kernel when they are freed; left alone, the

@@ -16,6 +16,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static uint32_t machine; /* its own namespace; 0 = not known */
+
+void netns_learn(void)
+{
+	struct stat info;
+
+	machine = stat("/proc/1/ns/net", &info) == 0 ? (uint32_t)info.st_ino : 0;
+}
+
 void netns_name(uint32_t inum, char *name, size_t size)
 {
 	DIR *folder = opendir(NETNS_FOLDER);
@@ -32,7 +41,7 @@ void netns_name(uint32_t inum, char *name, size_t size)
 	}
 	if (folder)
 		closedir(folder);
-	if (!*name && stat("/proc/1/ns/net", &info) == 0 && (uint32_t)info.st_ino == inum)
+	if (!*name && machine && inum == machine)
 		snprintf(name, size, "init_net");
 }
 

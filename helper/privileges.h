@@ -3,6 +3,8 @@
 #ifndef PACKET_TRAIL_PRIVILEGES_H
 #define PACKET_TRAIL_PRIVILEGES_H
 
+#include <stdbool.h>
+
 /*
  * Gives up every capability that nothing here needs, for good: threads that are made later and
  * programs that are run have none of them either. Before any thread.
@@ -10,9 +12,16 @@
 void privileges_cut(void);
 
 /*
- * Ends this process by SIGTERM when the one that started it is gone: who kills sudo, or the shell
- * that ssh started, leaves standard input open with nobody at its other end.
+ * Gives up what only a start needs, once all is loaded, and what only BPF programs need if none are
+ * hooked. Before any thread that goes on.
  */
-void privileges_share_parents_life(void);
+void privileges_cut_for_trace(bool programs);
+
+/*
+ * A pidfd of the process that started this one, readable once that is over: who kills sudo, or the
+ * shell that ssh started, leaves standard input open with nobody at its other end. -1 = there is
+ * none to be told of.
+ */
+int privileges_parent(void);
 
 #endif

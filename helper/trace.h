@@ -46,6 +46,7 @@ struct trace {
 	struct sink *sink;
 	struct packet_trail_bpf *skeleton;
 	int signals;
+	int parent; /* readable once who started this process is over; -1 = doesn't matter */
 	const char *cause; /* why it ends; NULL = it runs */
 	uint64_t heard_ms; /* last control line */
 	size_t reported;   /* function hooks whose state was sent */
