@@ -218,17 +218,20 @@ static void take_programs(struct attachment *attachment, const struct packet_tra
 	attachment->places = bpf_map__fd(skeleton->maps.probe_cookies);
 }
 
-void attachment_begin(struct attachment *attachment, const struct packet_trail_bpf *skeleton)
+void attachment_begin(struct attachment *attachment, const struct packet_trail_bpf *skeleton,
+		      struct guard *guard)
 {
 	int err;
 
+	attachment->guard = guard;
 	take_programs(attachment, skeleton);
 	if (attachment->backend != BACKEND_KPROBE)
 		return;
 	err = probes_open(&attachment->probes);
 	if (err)
 		say("kprobes one by one: tracefs (%s): they will go away slowly", strerror(-err));
-	guard_start(&attachment->guard, attachment->probes.folder, attachment->probes.group);
+	else
+		probes_remove_orphans(&attachment->probes, guard);
 }
 
 void attachment_stop(struct attachment *attachment)

@@ -54,7 +54,7 @@ struct attachment {
 	atomic_size_t tried;	     /* function hooks that were tried */
 	atomic_uint_least64_t missed_meanwhile; /* by probes, until all hooks were tried */
 	struct probes probes; /* of the kprobe backend; without them it takes a perf event a hook */
-	struct guard guard;
+	struct guard *guard;
 	bool apart; /* hooks that may be shed don't share a link with those that may not */
 	atomic_uint_least64_t missed; /* hits that links missed which were closed since */
 };
@@ -100,9 +100,9 @@ bool attachment_tried_later(struct attachment *attachment, struct later_hooks *l
 
 void later_hooks_free(struct later_hooks *later);
 
-/* Opens what the backend needs, and has it cleaned up if this process is killed. Before any thread.
- */
-void attachment_begin(struct attachment *attachment, const struct packet_trail_bpf *skeleton);
+/* Opens what the backend needs; the guard outlives the attachment. */
+void attachment_begin(struct attachment *attachment, const struct packet_trail_bpf *skeleton,
+		      struct guard *guard);
 
 /* Hits of function hooks as the kernel counts them: those that it missed; and, of kprobes in
  * tracefs, all others. */

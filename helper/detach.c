@@ -44,7 +44,7 @@ static void *close_rest(void *context)
 	else
 		close_leaving_probes(attachment);
 	if (attachment->expedited)
-		expedite_end(&attachment->guard);
+		guard_expedite_end(attachment->guard);
 	return NULL;
 }
 
@@ -53,7 +53,7 @@ void attachment_begin_detach(struct attachment *attachment)
 	struct hooks *hooks = &attachment->hooks;
 
 	attachment_stop(attachment);
-	attachment->expedited = guard_expedite(&attachment->guard);
+	attachment->expedited = guard_expedite(attachment->guard);
 	for (size_t i = 0; i < hooks->functions; i++) {
 		if (hooks->items[i].link)
 			multi_close(attachment, hooks->items[i].link);
@@ -82,7 +82,7 @@ void attachment_detach(struct attachment *attachment)
 		return;
 	attachment_stop(attachment);
 	expedited = (attachment->link_count || attachment->probes.folder >= 0) &&
-		    guard_expedite(&attachment->guard);
+		    guard_expedite(attachment->guard);
 	/* Links of tracing programs wait for RCU tasks, probes for the rest: beside each other. */
 	apart = attachment->link_count && attachment->probes.folder >= 0 &&
 		pthread_create(&closer, NULL, close_links, attachment) == 0;
@@ -92,6 +92,5 @@ void attachment_detach(struct attachment *attachment)
 	else
 		close_links(attachment);
 	if (expedited)
-		expedite_end(&attachment->guard);
-	guard_dismiss(&attachment->guard);
+		guard_expedite_end(attachment->guard);
 }

@@ -125,7 +125,7 @@ void trace_attach(struct trace *trace)
 	size_t functions = attachment->hooks.functions, first = functions;
 
 	trace_tell_progress(trace, "attach", 0, functions);
-	attachment_begin(attachment, trace->skeleton);
+	attachment_begin(attachment, trace->skeleton, &trace->guard);
 	privileges_cut_for_trace(!trace->options.no_programs);
 	load_cookies(trace->skeleton, &attachment->hooks);
 	if (attachment->backend == BACKEND_KPROBE)

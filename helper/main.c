@@ -4,11 +4,13 @@
  * poll, one exit. What each step does is in the file of its name.
  */
 #include "trace.h"
+#include "expedite.h"
 #include "list.h"
 #include "log.h"
 #include "preflight.h"
 #include "privileges.h"
 #include "text.h"
+#include "tracefs.h"
 #include "version.h"
 #include "vmlinux.h"
 #include "packet_trail.skel.h"
@@ -22,6 +24,16 @@
 
 enum { EXIT_OK = 0, EXIT_CANT = 1, EXIT_BAD = 2 };
 
+static void start_guard(struct trace *trace)
+{
+	char group[PROBES_GROUP];
+	int folder = tracefs_folder();
+
+	probes_name_group(group);
+	guard_start(&trace->guard, folder, group, trace->parent);
+	close(folder);
+}
+
 static int run_steps(struct trace *trace)
 {
 	const struct options *options = &trace->options;
@@ -31,6 +43,9 @@ static int run_steps(struct trace *trace)
 	/* Before the privilege for it goes. */
 	text_open();
 	privileges_cut();
+	if (expedite_mend())
+		say("RCU was left expedited: by a helper that was killed: put back");
+	start_guard(trace);
 	if (trace_resolve(trace))
 		return EXIT_BAD;
 	if (load_filter(&trace->load, options->filter))
@@ -107,6 +122,7 @@ static void clean_up(struct trace *trace)
 	text_close();
 	kallsyms_close(&trace->kallsyms);
 	options_free(&trace->options);
+	guard_dismiss(&trace->guard);
 	if (trace->parent >= 0)
 		close(trace->parent);
 	if (trace->signals >= 0)

@@ -5,6 +5,7 @@
  */
 #include "preflight.h"
 #include "escape.h"
+#include "expedite.h"
 #include "json.h"
 #include "preflight_check.h"
 #include "tracefs.h"
@@ -279,6 +280,20 @@ static void check_tracefs(struct preflight *preflight)
 		fclose(file);
 }
 
+/* Mends what it can: nothing else on the node would, until the next trace. */
+static void check_expedited(struct preflight *preflight)
+{
+	bool mended = expedite_mend();
+
+	if (!mended && expedite_left_on())
+		preflight_add(preflight, "expedited RCU", WARN, AS_ROOT,
+			      "%s: left on by a helper that was killed", expedite_file);
+	else
+		preflight_add(preflight, "expedited RCU", PASS, "",
+			      mended ? "was left on by a helper that was killed: put back"
+				     : "none is left on by a helper that was killed");
+}
+
 /* One way to hook is enough: with it the lack of another is a warning. */
 static void settle(struct preflight *preflight)
 {
@@ -339,7 +354,7 @@ int preflight_run(const char *btf_path, bool json, FILE *out)
 		check_kernel,	    check_capabilities, check_lockdown,	   check_btf,
 		check_module_btf,   check_addresses,	check_memlock,	   check_ring_buffer,
 		check_kprobe_multi, check_kprobes,	check_tracepoints, check_fentry,
-		check_jit,	    check_tracefs,
+		check_jit,	    check_tracefs,	check_expedited,
 	};
 	struct preflight preflight = {.btf_path = btf_path};
 	libbpf_print_fn_t before = libbpf_set_print(silent);

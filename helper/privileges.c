@@ -40,7 +40,8 @@ static const uint64_t for_programs =
 
 /* Before there are hooks; namespaces and interfaces that a person names take the above as well. */
 static const uint64_t for_start =
-	/* descriptors and, before 5.11, locked memory: do_prlimit, kernel/sys.c */
+	/* descriptors and, before 5.11, locked memory: do_prlimit, kernel/sys.c; that the guard is
+	   spared when memory is short: __set_oom_adj, fs/proc/base.c */
 	BIT(CAP_SYS_RESOURCE);
 
 /* Of what the calling thread has. */
@@ -76,6 +77,11 @@ void privileges_cut(void)
 void privileges_cut_for_trace(bool programs)
 {
 	keep(programs ? always | for_programs : always);
+}
+
+void privileges_drop(void)
+{
+	keep(0);
 }
 
 int privileges_parent(void)

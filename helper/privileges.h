@@ -17,6 +17,9 @@ void privileges_cut(void);
  */
 void privileges_cut_for_trace(bool programs);
 
+/* Gives up all of them. */
+void privileges_drop(void);
+
 /*
  * A pidfd of the process that started this one, readable once that is over: who kills sudo, or the
  * shell that ssh started, leaves standard input open with nobody at its other end. -1 = there is

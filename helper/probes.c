@@ -76,25 +76,32 @@ static bool is_orphan(const char *group)
 	       errno == ESRCH;
 }
 
-static void remove_orphans(int folder)
+void probes_remove_orphans(const struct probes *probes, struct guard *guard)
 {
-	int events = openat(folder, "events", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int events = openat(probes->folder, "events", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *list = events < 0 ? NULL : fdopendir(events);
+	bool expedited = false;
 	struct dirent *entry;
 
 	while (list && (entry = readdir(list))) {
-		if (entry->d_type != DT_DIR || !is_orphan(entry->d_name))
+		/* Our own is of a dead process that had our number. */
+		if (entry->d_type != DT_DIR ||
+		    (!is_orphan(entry->d_name) && strcmp(entry->d_name, probes->group) != 0))
 			continue;
-		bool expedited = expedite(NULL);
-
-		probes_remove_group(folder, entry->d_name);
-		if (expedited)
-			expedite_end(NULL);
+		expedited = expedited || guard_expedite(guard);
+		probes_remove_group(probes->folder, entry->d_name);
 	}
+	if (expedited)
+		guard_expedite_end(guard);
 	if (list)
 		closedir(list);
 	else if (events >= 0)
 		close(events);
+}
+
+void probes_name_group(char group[PROBES_GROUP])
+{
+	snprintf(group, PROBES_GROUP, GROUP_PREFIX "%d", (int)getpid());
 }
 
 int probes_open(struct probes *probes)
@@ -111,10 +118,7 @@ int probes_open(struct probes *probes)
 		probes->folder = -1;
 		return err;
 	}
-	snprintf(probes->group, sizeof(probes->group), GROUP_PREFIX "%d", (int)getpid());
-	remove_orphans(probes->folder);
-	/* Of a dead process that had our number. */
-	probes_remove_group(probes->folder, probes->group);
+	probes_name_group(probes->group);
 	return 0;
 }
 

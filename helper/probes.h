@@ -13,17 +13,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct guard;
+
+#define PROBES_GROUP 32
+
 struct probes {
 	int folder;   /* of tracefs; -1 = not open */
 	int commands; /* its kprobe_events */
-	char group[32];
+	char group[PROBES_GROUP];
 	int *events; /* perf events by number of the trace event; -1 = not enabled */
 	size_t count;
 };
 
-/* Opens tracefs for writing and removes what dead processes left. 0, or -errno: then there are no
- * probes this way. */
+/* The group of this process. */
+void probes_name_group(char group[PROBES_GROUP]);
+
+/* Opens tracefs for writing. 0, or -errno: then there are no probes this way. */
 int probes_open(struct probes *probes);
+
+/* Removes what dead processes left, before there is anything of this one's. */
+void probes_remove_orphans(const struct probes *probes, struct guard *guard);
 
 /* Number of a new trace event, or -ENOMEM. */
 int probes_event(struct probes *probes);

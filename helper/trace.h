@@ -8,6 +8,7 @@
 #include "capture.h"
 #include "control.h"
 #include "functions.h"
+#include "guard.h"
 #include "kallsyms.h"
 #include "load.h"
 #include "modules.h"
@@ -45,8 +46,9 @@ struct trace {
 	struct control control;
 	struct sink *sink;
 	struct packet_trail_bpf *skeleton;
+	struct guard guard;
 	int signals;
-	int parent; /* readable once who started this process is over; -1 = doesn't matter */
+	int parent;	   /* readable once who started this process is over; -1 = doesn't matter */
 	const char *cause; /* why it ends; NULL = it runs */
 	uint64_t heard_ms; /* last control line */
 	size_t reported;   /* function hooks whose state was sent */

@@ -46,7 +46,8 @@ static int cut_step_by_step(void)
 	privileges_cut_for_trace(false);
 	if (permitted() != (first & always))
 		return 3;
-	return 0;
+	privileges_drop();
+	return permitted() ? 4 : 0;
 }
 
 static void capabilities_are_given_up_step_by_step(void)
