@@ -65,15 +65,15 @@ export async function endTraces(): Promise<void> {
 }
 
 /**
- * Starts the helper with `--stream`, and resolves when its hooks are attached: all of them, unless `first` is true. Who doesn't stop
- * it leaves that to {@link endTraces}.
+ * Starts the helper with `--stream`, and resolves when its hooks are attached: all of them, unless `first` is true. `before` is
+ * what its shell does first. Who doesn't stop it leaves that to {@link endTraces}.
  */
 export async function trace(
   node: TestNode,
   args: readonly string[],
-  options: { readonly first?: boolean } = {},
+  options: { readonly first?: boolean; readonly before?: string } = {},
 ): Promise<NodeTrace> {
-  const child = node.spawn([helperPath, '--stream', ...args].map(quote).join(' '));
+  const child = node.spawn(`${options.before ?? ''}${[helperPath, '--stream', ...args].map(quote).join(' ')}`);
   const store = new TraceStore();
   const statuses: HookStatus[] = [];
   const filters: FilterChange[] = [];
@@ -201,19 +201,29 @@ export function trails(store: TraceStore): readonly (readonly TrailRow[])[] {
   return Array.from({ length: store.packetCount }, (_, lane) => trailOf(store, lane));
 }
 
-/** Shell that prints a line for each process of the helper. The node has no pgrep; the kernel cuts names after 15 characters. */
-const findHelpers = "grep -s -x 'packet-trail-he' /proc/[0-9]*/comm";
+/** What the kernel calls our processes; it cuts names after 15 characters. */
+const helperName = 'packet-trail-he';
+const guardName = 'trail-guard';
 
-/** The process ids of the helper in the node, oldest first. */
-export async function helpersRunning(node: TestNode): Promise<readonly number[]> {
-  const { stdout } = await node.exec(`${findHelpers}; true`);
+/** Shell that prints a line for each process of these names. The node has no pgrep. */
+const find = (...names: readonly string[]): string =>
+  `grep -s -x ${names.map((name) => `-e ${name}`).join(' ')} /proc/[0-9]*/comm`;
+
+async function running(node: TestNode, ...names: readonly string[]): Promise<readonly number[]> {
+  const { stdout } = await node.exec(`${find(...names)}; true`);
   return [...stdout.matchAll(/^\/proc\/(\d+)\//gm)].map(([, pid]) => Number(pid)).sort((a, b) => a - b);
 }
+
+/** The process ids of the helper in the node, oldest first. */
+export const helpersRunning = (node: TestNode): Promise<readonly number[]> => running(node, helperName);
+
+/** Those of the guards that clean up after helpers which are killed. */
+export const guardsRunning = (node: TestNode): Promise<readonly number[]> => running(node, guardName);
 
 /** What tracing leaves in the node, as text that is the same before and after: our processes, BPF programs, links, probes. */
 export async function leftovers(node: TestNode): Promise<string> {
   const { stdout } = await node.exec(
-    `echo "processes: $(${findHelpers} | wc -l)"
+    `echo "processes: $(${find(helperName, guardName)} | wc -l)"
      echo "programs: $(bpftool prog show | grep -c '^[0-9]')"
      echo "links: $(bpftool link show | grep -c '^[0-9]')"
      echo "functions: $(wc -l < /sys/kernel/tracing/enabled_functions)"

@@ -2,7 +2,17 @@
 import { once } from 'node:events';
 import { beforeAll, expect, test } from 'vitest';
 import type { TrailRow } from '../../../extension/protocol/timeline.ts';
-import { helpersRunning, leftovers, trace, traceDuring, trailOf, trails, type NodeTrace } from '../tracing.ts';
+import {
+  guardsRunning,
+  helperPath,
+  helpersRunning,
+  leftovers,
+  trace,
+  traceDuring,
+  trailOf,
+  trails,
+  type NodeTrace,
+} from '../tracing.ts';
 import type { TestNode } from '../vm.ts';
 import type { Suite } from './suite.ts';
 
@@ -14,6 +24,14 @@ export const identity: Suite = (kernel, booted, whole) => {
 
   // Where functions are hooked one by one, those that tell most of a packet's way are enough here; the others follow meanwhile.
   const first = { first: true };
+
+  /** Has the helper end, and kills in that second when it waits for the kernel. */
+  const killWhileHooksGo = async (helper: number, kill: string): Promise<void> => {
+    const { stdout } = await node.exec(
+      `kill -TERM ${helper}; until grep -qvx 0 /sys/kernel/rcu_expedited; do kill -0 ${helper} || exit; done; ${kill}; echo killed`,
+    );
+    expect(stdout).toBe('killed\n');
+  };
 
   const lastOf = (rows: readonly TrailRow[]): TrailRow => {
     const row = rows.at(-1);
@@ -187,12 +205,70 @@ export const identity: Suite = (kernel, booted, whole) => {
       const clean = await leftovers(node);
       const running = await trace(node, ['icmp'], first);
       const [pid = 0] = await helpersRunning(node);
-      const { stdout } = await node.exec(
-        `kill -TERM ${pid}; until grep -q 1 /sys/kernel/rcu_expedited; do kill -0 ${pid} || exit; done; kill -KILL ${pid}; echo killed`,
-      );
-      expect(stdout).toBe('killed\n');
+      await killWhileHooksGo(pid, `kill -KILL ${pid}`);
       await running.closed;
       await expect.poll(() => leftovers(node), { timeout: 60_000, interval: 200 }).toBe(clean);
+    });
+
+  if (whole)
+    test('nothing is left when all of the session that the helper is in is killed', async () => {
+      const clean = await leftovers(node);
+      const session = '/sys/fs/cgroup/session';
+      const before = `mkdir ${session} && echo $$ >${session}/cgroup.procs && `;
+      const running = await trace(node, ['icmp'], { ...first, before });
+      const [pid = 0] = await helpersRunning(node);
+      const [guard = 0] = await guardsRunning(node);
+      const { stdout: processes } = await node.exec(`cat ${session}/cgroup.procs`);
+      expect(processes.split('\n')).toContain(String(pid));
+      expect(processes.split('\n')).not.toContain(String(guard));
+      // cgroup.kill is there from 5.14 on.
+      await killWhileHooksGo(
+        pid,
+        `if [ -e ${session}/cgroup.kill ]; then echo 1 >${session}/cgroup.kill; else kill -KILL $(cat ${session}/cgroup.procs); fi`,
+      );
+      await running.closed;
+      await expect.poll(() => leftovers(node), { timeout: 60_000, interval: 200 }).toBe(clean);
+      expect((await node.exec(`rmdir ${session}`)).code).toBe(0);
+    });
+
+  if (whole)
+    test('what a helper leaves when its guard is killed with it is put back by the next, and by --check', async () => {
+      const clean = await leftovers(node);
+      for (const next of ['--check', '--duration 1 --function ip_rcv icmp']) {
+        const running = await trace(node, ['icmp'], first);
+        const [pid = 0] = await helpersRunning(node);
+        const [guard = 0] = await guardsRunning(node);
+        // Stopped, it doesn't see that the helper ends before it does.
+        await killWhileHooksGo(pid, `kill -STOP ${guard}; kill -KILL ${pid} ${guard}`);
+        await running.closed;
+        await expect.poll(() => guardsRunning(node), { timeout: 60_000 }).toEqual([]);
+        expect(await leftovers(node)).not.toMatch(/^expedited: 0$/m);
+        expect((await node.exec(`${helperPath} ${next}`)).code).toBe(0);
+        expect(await leftovers(node)).toMatch(/^expedited: 0$/m);
+      }
+      await expect.poll(() => leftovers(node), { timeout: 60_000, interval: 200 }).toBe(clean);
+    });
+
+  // One kernel tells for all: it is the helper that looks.
+  if (whole && kernel === '6.12')
+    test('what a person set in rcu_expedited stays, whether the helper ends or is killed', async () => {
+      const one = async (end: (running: NodeTrace, pid: number) => Promise<unknown>): Promise<void> => {
+        const running = await trace(node, ['--function', 'ip_rcv', 'icmp']);
+        const [pid = 0] = await helpersRunning(node);
+        await end(running, pid);
+        await running.closed;
+        await expect.poll(() => guardsRunning(node), { timeout: 60_000 }).toEqual([]);
+        expect(await leftovers(node)).toMatch(/^expedited: 1$/m);
+      };
+      await node.exec('echo 1 >/sys/kernel/rcu_expedited');
+      try {
+        await one((running) => running.stop());
+        await one((_, pid) => node.exec(`kill -KILL ${pid}`));
+        expect((await node.exec(`${helperPath} --check`)).code).toBe(0);
+        expect(await leftovers(node)).toMatch(/^expedited: 1$/m);
+      } finally {
+        await node.exec('echo 0 >/sys/kernel/rcu_expedited');
+      }
     });
 
   test('a helper that hears no heartbeat ends by itself', async () => {

@@ -2,7 +2,7 @@
 // one and name it in `matrix`, and in `gate` what of it is worth its time with every change.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { exists } from '../image.ts';
-import { endTraces, helpersRunning, installHelper } from '../tracing.ts';
+import { endTraces, guardsRunning, helpersRunning, installHelper } from '../tracing.ts';
 import { bootNode, type Kernel, type TestNode } from '../vm.ts';
 import { coverage } from './coverage.ts';
 import { fates } from './fates.ts';
@@ -94,8 +94,8 @@ export function onKernel(kernel: Kernel, suites: readonly NamedSuite[], whole: b
         afterAll(async () => {
           if (death !== undefined) return;
           await booted().scenario('clean');
-          const left = await helpersRunning(booted());
-          expect(left, `helpers that the suite "${name}" left running`).toEqual([]);
+          const left = [...(await helpersRunning(booted())), ...(await guardsRunning(booted()))];
+          expect(left, `helpers and guards that the suite "${name}" left running`).toEqual([]);
         });
       });
     }

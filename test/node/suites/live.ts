@@ -1,6 +1,6 @@
 // What a running trace takes: another filter, a budget, little of the node, and its starter's death.
 import { beforeAll, expect, test } from 'vitest';
-import { endTraces, helperPath, helpersRunning, quote, trace, type NodeTrace } from '../tracing.ts';
+import { endTraces, guardsRunning, helperPath, helpersRunning, quote, trace, type NodeTrace } from '../tracing.ts';
 import type { TestNode } from '../vm.ts';
 import type { Suite } from './suite.ts';
 
@@ -139,7 +139,7 @@ export const live: Suite = (kernel, booted, whole) => {
       expect(Number(stdout.trim() || NaN)).toBeLessThan(quiet);
     }, 180_000);
 
-  test('the helper keeps only the capabilities that tracing needs, and can get no others', async () => {
+  test('the helper keeps only the capabilities that tracing needs, and can get no others; its guard has none', async () => {
     /** What a process may still get back, as numbers (include/uapi/linux/capability.h). */
     const permitted = async (process: number | string): Promise<readonly number[]> => {
       const { stdout } = await node.exec(`grep -E 'CapPrm|NoNewPrivs' /proc/${process}/status`);
@@ -157,7 +157,11 @@ export const live: Suite = (kernel, booted, whole) => {
     ] as const) {
       const running = await trace(node, [...more, '--function', 'ip_rcv', 'icmp']);
       const [pid = 0] = await helpersRunning(node);
+      const [guard = 0] = await guardsRunning(node);
       expect(await permitted(pid)).toEqual(expected);
+      expect(await permitted(guard)).toEqual([]);
+      // Memory that is short must not end the one that cleans up.
+      expect((await node.exec(`cat /proc/${guard}/oom_score_adj`)).stdout).toBe('-1000\n');
       await running.stop();
     }
   }, 60_000);
