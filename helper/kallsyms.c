@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The kernel's text symbols: see kallsyms.h. */
+/* Reading the kernel's text symbols: see kallsyms.h. What they are asked is in kallsyms_find.c. */
 #include "kallsyms.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define READ_SIZE      (64 << 10)
-#define NO_SIZE_BEYOND (1 << 20) /* the next symbol this far off is of something else */
+#define READ_SIZE (64 << 10)
 
 static bool grow(void **array, size_t *capacity, size_t needed, size_t size)
 {
@@ -194,7 +193,7 @@ static bool is_graphic(char c)
 }
 
 /* Behind the word. */
-static char *end_of(char *word)
+static char *word_end(char *word)
 {
 	while (is_graphic(*word))
 		word++;
@@ -262,7 +261,7 @@ static int read_line(struct kallsyms *kallsyms, struct reading *reading, char *l
 	/* Most are data, of which a few names are wanted. */
 	if (!strchr("_bcpv", *name) && !code)
 		return 0;
-	end = end_of(name);
+	end = word_end(name);
 	if (*end) {
 		*end = 0;
 		module = read_module(end + 1);
@@ -289,6 +288,7 @@ static int read_line(struct kallsyms *kallsyms, struct reading *reading, char *l
 int kallsyms_read(struct kallsyms *kallsyms, FILE *file)
 {
 	struct reading reading = {0};
+	struct sections others = {0};
 	struct lines *lines;
 	char *line;
 	int err = 0;
@@ -314,7 +314,7 @@ int kallsyms_read(struct kallsyms *kallsyms, FILE *file)
 		return -EPERM;
 	if (kallsyms->count)
 		sort(kallsyms);
-	return 0;
+	return kallsyms_place(kallsyms, &others);
 }
 
 int kallsyms_open(struct kallsyms *kallsyms, const char *path)
@@ -338,54 +338,9 @@ void kallsyms_close(struct kallsyms *kallsyms)
 {
 	for (size_t i = 1; i < kallsyms->module_count; i++)
 		free(kallsyms->modules[i]);
+	sections_free(&kallsyms->sections);
 	free(kallsyms->modules);
 	free(kallsyms->symbols);
 	free(kallsyms->text);
 	memset(kallsyms, 0, sizeof(*kallsyms));
-}
-
-struct symbol *kallsyms_find(const struct kallsyms *kallsyms, uint64_t address)
-{
-	size_t low = 0, high = kallsyms->count;
-	struct symbol *symbol;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (kallsyms->symbols[middle].address <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (!low)
-		return NULL;
-	symbol = &kallsyms->symbols[low - 1];
-	while (symbol > kallsyms->symbols && symbol[-1].address == symbol->address)
-		symbol--;
-	return address - symbol->address < NO_SIZE_BEYOND ? symbol : NULL;
-}
-
-const char *symbol_name(const struct kallsyms *kallsyms, const struct symbol *symbol)
-{
-	return kallsyms->text + symbol->name;
-}
-
-const char *symbol_module(const struct kallsyms *kallsyms, const struct symbol *symbol)
-{
-	return symbol->module ? kallsyms->modules[symbol->module] : "";
-}
-
-uint64_t symbol_size(const struct kallsyms *kallsyms, const struct symbol *symbol)
-{
-	const struct symbol *end = kallsyms->symbols + kallsyms->count;
-	const struct symbol *next = symbol + 1;
-
-	while (next < end && next->address == symbol->address)
-		next++;
-	if (next == end || next->address - symbol->address > NO_SIZE_BEYOND)
-		return 0;
-	/* Padding that is another's in a table that isn't in order. */
-	if (next->address - symbol->address <= next->padding)
-		return next->address - symbol->address;
-	return next->address - next->padding - symbol->address;
 }

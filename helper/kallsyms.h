@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include "sections.h"
 
 struct symbol {
 	uint64_t address;
@@ -25,6 +26,7 @@ struct kallsyms {
 	size_t text_capacity;
 	char **modules;
 	size_t module_count;
+	struct sections sections;
 	uint64_t text_base; /* _stext … _etext: the kernel proper */
 	uint64_t text_end;
 	uint64_t init_begin; /* _sinittext … _einittext: gone after boot */
@@ -46,13 +48,20 @@ int kallsyms_read(struct kallsyms *kallsyms, FILE *file);
 int kallsyms_open(struct kallsyms *kallsyms, const char *path);
 void kallsyms_close(struct kallsyms *kallsyms);
 
+/*
+ * Takes over where modules and BPF programs have code, beside the kernel's own. A symbol that is in
+ * no section holds a page at most. 0 or -ENOMEM.
+ */
+int kallsyms_place(struct kallsyms *kallsyms, struct sections *sections);
+
 /* The symbol that holds the address, NULL when none does. */
 struct symbol *kallsyms_find(const struct kallsyms *kallsyms, uint64_t address);
 
 const char *symbol_name(const struct kallsyms *kallsyms, const struct symbol *symbol);
 /* "" = vmlinux */
 const char *symbol_module(const struct kallsyms *kallsyms, const struct symbol *symbol);
-/* Bytes up to the next symbol; 0 = unknown. */
+/* Bytes up to the next symbol, or to the end of the section; 0 = it is a mark, and holds nothing.
+ */
 uint64_t symbol_size(const struct kallsyms *kallsyms, const struct symbol *symbol);
 
 #endif

@@ -10,31 +10,23 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #define LOOK_MS 20 /* between two looks at what is loaded */
 
-/* Modules and where they are, as a number: name size users used-by state address
- * (kernel/module/procfs.c). */
-static uint64_t modules_now(void)
+/* Where modules have code, and all of that as a number. 0 or -ENOMEM. */
+static int modules_now(struct sections *sections, uint64_t *number)
 {
 	FILE *file = fopen("/proc/modules", "re");
-	char line[4096], name[64], state[16];
-	uint64_t address, hash = 14695981039346656037ULL;
+	int err;
 
-	while (file && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "%63s %*s %*s %*s %15s %" SCNx64, name, state, &address) != 3)
-			continue;
-		for (const char *at = name; *at; at++)
-			hash = (hash ^ (unsigned char)*at) * 1099511628211ULL;
-		hash = (hash ^ (unsigned char)*state) * 1099511628211ULL;
-		hash = (hash ^ address) * 1099511628211ULL;
-	}
-	if (file)
-		fclose(file);
-	return hash;
+	*number = 0;
+	if (!file)
+		return 0; /* a kernel without modules */
+	err = sections_add_modules(sections, file, number);
+	fclose(file);
+	return err;
 }
 
 /* The id of the newest BPF program; ids grow. */
@@ -47,15 +39,22 @@ static uint32_t newest_program(uint32_t id)
 
 int trace_read_symbols(struct trace *trace)
 {
+	struct sections sections = {0};
 	struct kallsyms symbols;
-	/* Before they are read: what is loaded between is looked at again. */
-	uint64_t modules = modules_now();
-	uint32_t program = newest_program(trace->symbols.program);
-	int err = kallsyms_open(&symbols, "/proc/kallsyms");
+	int err;
 
-	/* Also when they can't be read: it is said once, not at each address to come. */
-	trace->symbols.modules = modules;
-	trace->symbols.program = program;
+	/* Before the symbols: what is loaded between is looked at again. Also when they can't be
+	 * read: it is said once, not at each address to come. */
+	err = modules_now(&sections, &trace->symbols.modules);
+	trace->symbols.program = newest_program(trace->symbols.program);
+	if (!err)
+		err = sections_add_programs(&sections);
+	memset(&symbols, 0, sizeof(symbols));
+	if (!err)
+		err = kallsyms_open(&symbols, "/proc/kallsyms");
+	if (!err)
+		err = kallsyms_place(&symbols, &sections);
+	sections_free(&sections);
 	if (!err) {
 		kallsyms_close(&trace->kallsyms);
 		trace->kallsyms = symbols;
@@ -80,7 +79,8 @@ void trace_know_own_programs(struct trace *trace)
 void trace_renew_symbols(uint64_t address, void *context)
 {
 	struct trace *trace = context;
-	uint64_t now;
+	struct sections sections = {0};
+	uint64_t now, modules;
 
 	if (address >= trace->kallsyms.text_base && address < trace->kallsyms.text_end)
 		return;
@@ -88,8 +88,8 @@ void trace_renew_symbols(uint64_t address, void *context)
 	if (now - trace->symbols.looked_ms < LOOK_MS)
 		return;
 	trace->symbols.looked_ms = now;
-	if (modules_now() == trace->symbols.modules &&
-	    newest_program(trace->symbols.program) == trace->symbols.program)
-		return;
-	trace_read_symbols(trace);
+	if (modules_now(&sections, &modules) || modules != trace->symbols.modules ||
+	    newest_program(trace->symbols.program) != trace->symbols.program)
+		trace_read_symbols(trace);
+	sections_free(&sections);
 }
