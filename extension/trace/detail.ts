@@ -104,13 +104,19 @@ export function eventDetail(data: TraceData, order: LaneOrder, event: number): E
     event,
     title: name,
     fields,
-    stack: values.stack === 0 ? [] : data.stacks.get(values.stack).map((address) => data.symbols.text(address)),
+    stack:
+      values.stack === 0 ? [] : data.stacks.get(values.stack).map((address, depth) => frameText(data, address, depth)),
   };
 }
 
 /** A row of the parents table: the parent's id and the edge from it. */
 function parentOf({ parents }: TraceData, row: number): { readonly id: string; readonly edge: number } {
   return { id: String(join64(parents.value(row, 1), parents.value(row, 2))), edge: parents.value(row, 3) };
+}
+
+/** A stack's innermost address is where the hook is; calls return to the others. */
+function frameText({ symbols }: TraceData, address: bigint, depth: number): string {
+  return depth === 0 ? symbols.text(address) : symbols.returnText(address);
 }
 
 /** "ip_rcv_finish+0x40 (0xffffffff81a2b3c4)". */

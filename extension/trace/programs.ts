@@ -89,9 +89,13 @@ export class ProgramTable {
     return this.#byId.get(hook.program !== 0 ? hook.program : (this.#byHook.get(hook.id) ?? 0));
   }
 
-  /** The program in whose code an address lies at a time (CLOCK_MONOTONIC ns). A return address may be one past the end. */
-  at(address: bigint, mono: bigint): Program | undefined {
+  /**
+   * The program whose code calls, at a time (CLOCK_MONOTONIC ns), what returns to this address. The call is before it, and may be the
+   * last of the code.
+   */
+  at(caller: bigint, mono: bigint): Program | undefined {
     if (this.#byId.size === 0) return undefined;
+    const address = caller - 1n;
     this.#images ??= [...this.#byId.values()]
       .flatMap(({ id, images }) => images.map((image) => ({ image, program: id })))
       .sort((a, b) => (a.image.address < b.image.address ? -1 : a.image.address > b.image.address ? 1 : 0));
@@ -103,17 +107,14 @@ export class ProgramTable {
       if ((images[middle]?.image.address ?? 0n) <= address) low = middle + 1;
       else high = middle;
     }
-    let past: Program | undefined;
     for (let i = low - 1; i >= Math.max(0, low - maxOverlap); i--) {
       const found = images[i];
       if (found === undefined) continue;
       const program = this.#byId.get(found.program);
       if (program === undefined || (program.goneNs !== 0n && program.goneNs < mono)) continue;
-      const end = found.image.address + BigInt(found.image.size);
-      if (address < end) return program;
-      if (address === end) past ??= program;
+      if (address < found.image.address + BigInt(found.image.size)) return program;
     }
-    return past;
+    return undefined;
   }
 
   /**

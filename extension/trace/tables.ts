@@ -152,13 +152,19 @@ export class NameTable {
   }
 }
 
+/** A symbol whose size isn't told ends with a page at the latest: nothing says that it is longer. */
+const unknownSize = 4096;
+
 /** Kernel symbols: address → name + offset. */
 export class SymbolTable {
+  /** In the order in which they came. */
   readonly #byAddress = new Map<bigint, KernelSymbol>();
-  #sorted: KernelSymbol[] | undefined;
+  /** By address, none in another one's code. */
+  #sorted: readonly KernelSymbol[] | undefined;
 
   add(symbols: readonly KernelSymbol[]): void {
     for (const symbol of symbols) {
+      this.#byAddress.delete(symbol.address);
       bounded(this.#byAddress, symbol.address, symbol, limits.symbols, 'symbols');
     }
     this.#sorted = undefined;
@@ -170,7 +176,7 @@ export class SymbolTable {
 
   /** The symbol that holds the address. O(log n), after one sort whenever symbols came. */
   find(address: bigint): { readonly symbol: KernelSymbol; readonly offset: number } | undefined {
-    this.#sorted ??= [...this.#byAddress.values()].sort((a, b) => (a.address < b.address ? -1 : 1));
+    this.#sorted ??= withoutReplaced([...this.#byAddress.values()]);
     let low = 0;
     let high = this.#sorted.length;
     while (low < high) {
@@ -182,20 +188,44 @@ export class SymbolTable {
     const symbol = this.#sorted[low - 1];
     if (symbol === undefined) return undefined;
     const offset = address - symbol.address;
-    // A symbol of unknown size reaches to the next one, but no function is longer than this.
-    const reach = symbol.size === 0 ? 0x10000n : BigInt(symbol.size);
-    // A return address after a call that never returns may be one past the end.
-    return offset <= reach ? { symbol, offset: Number(offset) } : undefined;
+    return offset < (symbol.size || unknownSize) ? { symbol, offset: Number(offset) } : undefined;
   }
 
   /** "kfree_skb_reason+0x2c", "nft_do_chain+0x1a [nf_tables]", or the bare address in hex. */
   text(address: bigint): string {
-    const found = this.find(address);
-    if (found === undefined) return hex64(address);
-    const { symbol, offset } = found;
-    const at = offset === 0 ? '' : `+0x${offset.toString(16)}`;
-    return `${symbol.name}${at}${symbol.module === '' ? '' : ` [${symbol.module}]`}`;
+    return symbolText(address, this.find(address), 0);
   }
+
+  /**
+   * The same of an address that a call returns to. The call is before it, and may be the last of its function: so the kernel itself reads
+   * its stacks (sprint_backtrace, kernel/kallsyms.c).
+   */
+  returnText(address: bigint): string {
+    return symbolText(address, this.find(address - 1n), 1);
+  }
+}
+
+function symbolText(address: bigint, found: ReturnType<SymbolTable['find']>, behind: number): string {
+  if (found === undefined) return hex64(address);
+  const { symbol, offset } = found;
+  const at = offset + behind === 0 ? '' : `+0x${(offset + behind).toString(16)}`;
+  return `${symbol.name}${at}${symbol.module === '' ? '' : ` [${symbol.module}]`}`;
+}
+
+/** Symbols by address, less those that newer ones lie over: their module or program has gone, and others came to its place. */
+function withoutReplaced(arrived: readonly KernelSymbol[]): readonly KernelSymbol[] {
+  const order = arrived.map((symbol, age) => ({ symbol, age, end: symbol.address + BigInt(symbol.size) }));
+  order.sort((a, b) => (a.symbol.address < b.symbol.address ? -1 : 1));
+  const kept: typeof order = [];
+  for (const next of order) {
+    let last = kept.at(-1);
+    while (last !== undefined && last.end > next.symbol.address && last.age < next.age) {
+      kept.pop();
+      last = kept.at(-1);
+    }
+    if (last === undefined || last.end <= next.symbol.address) kept.push(next);
+  }
+  return kept.map(({ symbol }) => symbol);
 }
 
 /** A 64-bit address as "0xffff888003a2b400". */
