@@ -40,6 +40,7 @@ static const struct event *with_comm(struct cpu_task *task, const struct event *
 static void take_event(struct capture *capture, const struct event *event, const uint64_t *stack)
 {
 	uint32_t cpu = event->cpu < capture->cpus ? event->cpu : 0;
+	const struct event *given = event;
 	struct event whole;
 
 	capture->read++;
@@ -50,7 +51,7 @@ static void take_event(struct capture *capture, const struct event *event, const
 	}
 	if (capture->programs)
 		programs_event(capture->programs, event);
-	names_of_event(capture->names, capture->sink, event, stack);
+	names_of_event(capture->names, capture->sink, given, stack);
 	loss_given(&capture->loss, capture->sink->event(capture->sink, event, stack));
 }
 
@@ -129,6 +130,7 @@ int capture_fd(const struct capture *capture)
 
 bool capture_read(struct capture *capture)
 {
+	names_at(capture->names, clock_ms());
 	return ring_read(&capture->ring, READ_AT_ONCE, on_record, capture) < READ_AT_ONCE;
 }
 

@@ -183,12 +183,13 @@ static void frames_source(struct sink *sink, const struct program *program)
 	send(frames_of(sink), FRAME_SOURCE, &message);
 }
 
-static void frames_netns(struct sink *sink, uint32_t inum, const char *name)
+static void frames_netns(struct sink *sink, uint32_t inum, uint64_t cookie, const char *name)
 {
 	struct bytes inner = {0};
 
 	field_varint(&inner, 1, inum);
 	field_string(&inner, 2, name);
+	field_fixed64(&inner, 3, cookie);
 	field_message(&frames_of(sink)->names, 1, &inner);
 	bytes_free(&inner);
 }

@@ -7,6 +7,7 @@
 #include "expedite.h"
 #include "list.h"
 #include "log.h"
+#include "netns.h"
 #include "preflight.h"
 #include "privileges.h"
 #include "text.h"
@@ -60,9 +61,9 @@ static int run_steps(struct trace *trace)
 	vmlinux_keep(vmlinux_take(options->btf));
 	/* Before the symbols: what is loaded between is looked at again. */
 	modules_open(&trace->modules);
+	names_open(&trace->names, &trace->kallsyms, NETNS_FOLDER);
 	if (trace_read_symbols(trace))
 		return EXIT_CANT;
-	trace->names.kallsyms = &trace->kallsyms;
 	trace->names.renew = trace_renew_symbols;
 	trace->names.context = trace;
 	trace->sink->hello(trace->sink, options, &trace->kallsyms);
@@ -120,6 +121,7 @@ static void clean_up(struct trace *trace)
 	trace_forget_modules(trace);
 	modules_close(&trace->modules);
 	text_close();
+	names_close(&trace->names);
 	kallsyms_close(&trace->kallsyms);
 	options_free(&trace->options);
 	guard_dismiss(&trace->guard);

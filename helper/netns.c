@@ -16,35 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static uint32_t machine; /* its own namespace; 0 = not known */
-
-void netns_learn(void)
-{
-	struct stat info;
-
-	machine = stat("/proc/1/ns/net", &info) == 0 ? (uint32_t)info.st_ino : 0;
-}
-
-void netns_name(uint32_t inum, char *name, size_t size)
-{
-	DIR *folder = opendir(NETNS_FOLDER);
-	struct dirent *file;
-	struct stat info;
-
-	*name = 0;
-	while (folder && (file = readdir(folder))) {
-		if (file->d_name[0] == '.' || fstatat(dirfd(folder), file->d_name, &info, 0) ||
-		    (uint32_t)info.st_ino != inum)
-			continue;
-		snprintf(name, size, "%s", file->d_name);
-		break;
-	}
-	if (folder)
-		closedir(folder);
-	if (!*name && machine && inum == machine)
-		snprintf(name, size, "init_net");
-}
-
 /* Opens the namespace file that a spec means; -1 with errno. An inode number has none. */
 static int netns_open(const char *spec)
 {

@@ -3,7 +3,6 @@
 #ifndef PACKET_TRAIL_NETNS_H
 #define PACKET_TRAIL_NETNS_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 /* Where `ip netns` keeps its names (ip-netns(8)). */
@@ -21,11 +20,5 @@ uint32_t netns_resolve(const char *spec);
  * after it said what is wrong.
  */
 uint32_t interface_resolve(const char *spec, const char *netns, uint32_t *inum);
-
-/* Learns which is the machine's own, which takes a capability that a trace may give up. */
-void netns_learn(void);
-
-/* Name in /run/netns of a namespace, "init_net" for the machine's own, "" when it has none. */
-void netns_name(uint32_t inum, char *name, size_t size);
 
 #endif

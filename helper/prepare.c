@@ -52,7 +52,6 @@ int trace_resolve(struct trace *trace)
 	struct settings *settings = &trace->load.settings;
 	int cpus = libbpf_num_possible_cpus();
 
-	netns_learn();
 	settings->cpus = cpus > 0 ? cpus : 1;
 	settings->mark = options->mark;
 	settings->mark_mask = options->mark_mask;

@@ -4,10 +4,9 @@
 #include "clock.h"
 #include "escape.h"
 #include "json.h"
-#include "kallsyms.h"
 #include "log.h"
-#include "names.h"
 #include "options.h"
+#include "print_names.h"
 #include "program.h"
 #include "reasons.h"
 
@@ -19,26 +18,15 @@
 #include <string.h>
 #include <time.h>
 
-#define KNOWN 1024 /* names of interfaces and namespaces that are remembered, each */
-
 struct print {
 	struct sink sink;
 	bool json;
 	bool closed;
 	const struct hooks *hooks;
 	const struct reasons *reasons;
-	const struct kallsyms *kallsyms;
+	struct print_names names;
 	int64_t wall_offset; /* wall − monotonic, ns */
 	uint64_t lost;
-	struct {
-		uint32_t netns;
-		uint32_t ifindex;
-		char name[16];
-	} ifaces[KNOWN];
-	struct {
-		uint32_t inum;
-		char name[256]; /* of a file, so no longer */
-	} netns[KNOWN];
 };
 
 static struct print *print_of(struct sink *sink)
@@ -54,7 +42,7 @@ static void print_hello(struct sink *sink, const struct options *options,
 	(void)options;
 	clock_pair(&monotonic, &wall);
 	print_of(sink)->wall_offset = (int64_t)(wall - monotonic);
-	print_of(sink)->kallsyms = kallsyms;
+	print_of(sink)->names.kallsyms = kallsyms;
 }
 
 static void print_hooks(struct sink *sink, const struct hook *hooks, size_t count)
@@ -96,22 +84,15 @@ static void print_program(struct sink *sink, const struct program *program)
 		    program->reason ? program->reason : "no reason given");
 }
 
-static void print_netns(struct sink *sink, uint32_t inum, const char *name)
+static void print_netns(struct sink *sink, uint32_t inum, uint64_t cookie, const char *name)
 {
-	struct print *print = print_of(sink);
-
-	print->netns[inum % KNOWN].inum = inum;
-	snprintf(print->netns[inum % KNOWN].name, sizeof(print->netns->name), "%s", name);
+	(void)cookie;
+	print_names_netns(&print_of(sink)->names, inum, name);
 }
 
 static void print_iface(struct sink *sink, uint32_t netns, uint32_t ifindex, const char *name)
 {
-	struct print *print = print_of(sink);
-	uint32_t at = (netns * 31 + ifindex) % KNOWN;
-
-	print->ifaces[at].netns = netns;
-	print->ifaces[at].ifindex = ifindex;
-	snprintf(print->ifaces[at].name, sizeof(print->ifaces->name), "%s", name);
+	print_names_iface(&print_of(sink)->names, netns, ifindex, name);
 }
 
 static const char *protocol_name(uint8_t protocol)
@@ -145,38 +126,6 @@ static void addresses_of(const struct event *event, struct addresses *text)
 		text->source[0] = 0;
 	if (!inet_ntop(family, event->daddr, text->target, sizeof(text->target)))
 		text->target[0] = 0;
-}
-
-static const char *iface_of(const struct print *print, const struct event *event)
-{
-	uint32_t at = (event->netns * 31 + event->ifindex) % KNOWN;
-
-	if (print->ifaces[at].netns == event->netns && print->ifaces[at].ifindex == event->ifindex)
-		return print->ifaces[at].name;
-	return "";
-}
-
-static const char *netns_of(const struct print *print, const struct event *event)
-{
-	const char *name = "";
-
-	if (print->netns[event->netns % KNOWN].inum == event->netns)
-		name = print->netns[event->netns % KNOWN].name;
-	return name;
-}
-
-/* "function+0x12", or the bare address; "" for none. */
-static void place(const struct print *print, uint64_t address, char *text, size_t size)
-{
-	const struct symbol *symbol = address ? kallsyms_find(print->kallsyms, address) : NULL;
-
-	if (symbol)
-		snprintf(text, size, "%s+0x%" PRIx64, symbol_name(print->kallsyms, symbol),
-			 address - symbol->address);
-	else if (address)
-		snprintf(text, size, "0x%" PRIx64, address);
-	else
-		*text = 0;
 }
 
 static void tcp_flags(uint8_t flags, char *text)
@@ -244,17 +193,17 @@ static const char *edge_name(uint8_t edge)
 
 static void print_line(struct print *print, const struct event *event, const struct hook *hook)
 {
-	const char *netns = netns_of(print, event);
+	const char *netns = netns_of(&print->names, event);
 	char wall[48], tuple[160], where[160], number[16];
 
 	wall_text(event->time + print->wall_offset, wall, sizeof(wall), false);
 	tuple_text(event, tuple, sizeof(tuple));
-	place(print, event->caller, where, sizeof(where));
+	place_text(&print->names, event->caller, false, where, sizeof(where));
 	snprintf(number, sizeof(number), "%u", event->netns);
 	printf("%s %3u ", wall, event->cpu);
 	escape_print(stdout, *netns ? netns : number, 12);
 	putchar(' ');
-	escape_print(stdout, iface_of(print, event), 15);
+	escape_print(stdout, iface_of(&print->names, event), 15);
 	printf(" #%-6llu ", event->packet);
 	escape_print(stdout, hook->function, 32);
 	printf(" %s", tuple);
@@ -290,7 +239,7 @@ static void print_json(struct print *print, const struct event *event, const str
 	char comm[sizeof(event->comm) + 1] = {0};
 
 	wall_text(event->time + print->wall_offset, wall, sizeof(wall), true);
-	place(print, event->caller, where, sizeof(where));
+	place_text(&print->names, event->caller, false, where, sizeof(where));
 	memcpy(comm, event->comm, sizeof(event->comm));
 	if (event->flags & EVENT_TUPLE)
 		addresses_of(event, &addresses);
@@ -303,9 +252,9 @@ static void print_json(struct print *print, const struct event *event, const str
 	       event->pid);
 	json_string(stdout, comm);
 	printf(",\"netns\":%u,\"netns_name\":", event->netns);
-	json_string(stdout, netns_of(print, event));
+	json_string(stdout, netns_of(&print->names, event));
 	printf(",\"ifindex\":%u,\"interface\":", event->ifindex);
-	json_string(stdout, iface_of(print, event));
+	json_string(stdout, iface_of(&print->names, event));
 	printf(",\"mark\":%u,\"len\":%u,\"protocol\":%u,\"family\":%u,\"l4_protocol\":%u,"
 	       "\"saddr\":\"%s\",\"sport\":%u,\"daddr\":\"%s\",\"dport\":%u,\"tcp_flags\":%u",
 	       event->mark, event->len, event->protocol, event->family, event->l4_protocol,
@@ -338,7 +287,7 @@ static void print_json(struct print *print, const struct event *event, const str
 	if (stack) {
 		printf(",\"stack\":[");
 		for (int i = 0; i < STACK_DEPTH && stack[i]; i++) {
-			place(print, stack[i], where, sizeof(where));
+			place_text(&print->names, stack[i], i > 0, where, sizeof(where));
 			if (i)
 				putchar(',');
 			json_string(stdout, where);
@@ -363,7 +312,7 @@ static bool print_event(struct sink *sink, const struct event *event, const uint
 	for (int i = 0; stack && i < STACK_DEPTH && stack[i]; i++) {
 		char where[160];
 
-		place(print, stack[i], where, sizeof(where));
+		place_text(&print->names, stack[i], i > 0, where, sizeof(where));
 		printf("    ");
 		escape_print(stdout, where, 0);
 		putchar('\n');
@@ -423,6 +372,7 @@ static bool print_closed(const struct sink *sink)
 
 static void print_destroy(struct sink *sink)
 {
+	print_names_close(&print_of(sink)->names);
 	free(sink);
 }
 
@@ -436,6 +386,7 @@ struct sink *print_sink(bool json, const struct hooks *hooks)
 	}
 	print->json = json;
 	print->hooks = hooks;
+	print_names_open(&print->names);
 	print->sink = (struct sink){
 		.hello = print_hello,
 		.hooks = print_hooks,

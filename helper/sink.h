@@ -64,7 +64,8 @@ struct sink {
 	void (*program)(struct sink *sink, const struct program *program);
 	/* Optional. Its lines, once. */
 	void (*source)(struct sink *sink, const struct program *program);
-	void (*netns)(struct sink *sink, uint32_t inum, const char *name);
+	/* These may come again, and hold for the events that follow. `cookie` 0 = not known. */
+	void (*netns)(struct sink *sink, uint32_t inum, uint64_t cookie, const char *name);
 	void (*iface)(struct sink *sink, uint32_t netns, uint32_t ifindex, const char *name);
 	void (*task)(struct sink *sink, uint32_t pid, const char *comm); /* optional */
 	/* Optional. */

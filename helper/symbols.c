@@ -58,6 +58,7 @@ int trace_read_symbols(struct trace *trace)
 	if (!err) {
 		kallsyms_close(&trace->kallsyms);
 		trace->kallsyms = symbols;
+		names_symbols_read(&trace->names);
 		return 0;
 	}
 	kallsyms_close(&symbols);
@@ -76,15 +77,12 @@ void trace_know_own_programs(struct trace *trace)
 	trace->symbols.program = newest_program(trace->symbols.program);
 }
 
-void trace_renew_symbols(uint64_t address, void *context)
+void trace_renew_symbols(void *context)
 {
 	struct trace *trace = context;
 	struct sections sections = {0};
-	uint64_t now, modules;
+	uint64_t now = clock_ms(), modules;
 
-	if (address >= trace->kallsyms.text_base && address < trace->kallsyms.text_end)
-		return;
-	now = clock_ms();
 	if (now - trace->symbols.looked_ms < LOOK_MS)
 		return;
 	trace->symbols.looked_ms = now;

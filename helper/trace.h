@@ -107,8 +107,8 @@ int trace_read_symbols(struct trace *trace);
 /* BPF programs that were loaded up to now are ours: no address that has no name yet is theirs. */
 void trace_know_own_programs(struct trace *trace);
 
-/* Reads them again when the address may be of what was loaded since. `context` is the trace. */
-void trace_renew_symbols(uint64_t address, void *context);
+/* Reads them again when something was loaded since. `context` is the trace. */
+void trace_renew_symbols(void *context);
 
 /* ---- module_hooks.c ---- */
 

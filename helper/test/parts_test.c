@@ -803,9 +803,9 @@ static void trace_evil(bool json)
 
 	sink->hello(sink, NULL, &evil_symbols);
 	sink->reasons(sink, &evil_reasons);
-	sink->netns(sink, 2, EVIL);
+	sink->netns(sink, 2, 0, EVIL);
 	sink->iface(sink, 2, 3, EVIL);
-	sink->netns(sink, 4, "gr\xc3\xbcn");
+	sink->netns(sink, 4, 0, "gr\xc3\xbcn");
 	sink->iface(sink, 4, 3, "eth0");
 	event.hook = 1;
 	event.flags |= EVENT_DROP;
