@@ -87,6 +87,7 @@ enum record_type {
 	RECORD_STACK = 2,   /* struct event_with_stack */
 	RECORD_IFACE = 3,   /* struct iface_record */
 	RECORD_PARENTS = 4, /* struct event_with_parents */
+	RECORD_NETNS = 5,   /* struct netns_record */
 };
 
 enum event_flag {
@@ -163,15 +164,28 @@ struct event_with_parents {
 };
 _Static_assert(sizeof(struct event_with_parents) == 136 + 8 + 8 * PARENTS, "no padding");
 
-/* The name of an interface, before the first event that carries it. */
+/* The name of an interface, before the first event that carries it, and once it has another. */
 struct iface_record {
 	__u16 type;
-	__u16 reserved;
+	__u16 renamed;
 	__u32 netns;
 	__u32 ifindex;
 	char name[16];
 };
 _Static_assert(sizeof(struct iface_record) == 28, "no padding");
+
+/*
+ * Which namespace has an inode number, before the first event that carries it, and once another
+ * has. The cookie tells them apart: the kernel's own, or where it has none for each of them (before
+ * 5.12) a random number of the namespace.
+ */
+struct netns_record {
+	__u16 type;
+	__u16 reserved;
+	__u32 netns;
+	__u64 cookie; /* 0 = not known */
+};
+_Static_assert(sizeof(struct netns_record) == 16, "no padding");
 
 /* A BPF program of the kernel, as the iterator tells it. */
 struct program_record {

@@ -95,7 +95,7 @@ static __always_inline u32 inum_of(const struct net *net)
 	return inum >= FIRST_INUM ? inum : 0;
 }
 
-static __always_inline u32 inum_of_device(const struct net_device *dev)
+static __always_inline const struct net *net_of_device(const struct net_device *dev)
 {
 	const struct net *net = NULL;
 
@@ -103,10 +103,10 @@ static __always_inline u32 inum_of_device(const struct net_device *dev)
 		net = POINTER(struct net_device, dev)->nd_net.net;
 	else
 		bpf_probe_read_kernel(&net, sizeof(net), &dev->nd_net.net);
-	return net ? inum_of(net) : 0;
+	return net;
 }
 
-static __always_inline u32 inum_of_socket(const struct sock *sk)
+static __always_inline const struct net *net_of_socket(const struct sock *sk)
 {
 	const struct net *net = NULL;
 
@@ -114,7 +114,17 @@ static __always_inline u32 inum_of_socket(const struct sock *sk)
 		net = POINTER(struct sock, sk)->__sk_common.skc_net.net;
 	else
 		bpf_probe_read_kernel(&net, sizeof(net), &sk->__sk_common.skc_net.net);
-	return net ? inum_of(net) : 0;
+	return net;
+}
+
+/* Sets the namespace, if it is one. */
+static __always_inline bool read_netns(struct view *view, const struct net *net)
+{
+	u32 inum = net ? inum_of(net) : 0;
+
+	view->netns = inum;
+	view->net = inum ? (u64)net : 0;
+	return inum;
 }
 
 /*
@@ -126,24 +136,18 @@ static __always_inline void read_device(struct view *view)
 {
 	const struct net_device *dev = (const void *)view->skb_dev;
 	const struct sock *sk = (const void *)view->skb_sk;
-	u32 inum = 0;
 
 	view->ifindex = 0;
 	view->dev = 0;
-	if (dev) {
-		inum = inum_of_device(dev);
-		if (inum) {
-			if (settings.direct)
-				view->ifindex = POINTER(struct net_device, dev)->ifindex;
-			else
-				bpf_probe_read_kernel(&view->ifindex, sizeof(view->ifindex),
-						      &dev->ifindex);
-			view->dev = (u64)dev;
-		}
+	if (dev && read_netns(view, net_of_device(dev))) {
+		if (settings.direct)
+			view->ifindex = POINTER(struct net_device, dev)->ifindex;
+		else
+			bpf_probe_read_kernel(&view->ifindex, sizeof(view->ifindex), &dev->ifindex);
+		view->dev = (u64)dev;
+		return;
 	}
-	if (!inum && sk)
-		inum = inum_of_socket(sk);
-	view->netns = inum;
+	read_netns(view, sk ? net_of_socket(sk) : NULL);
 }
 
 /* Copies at least `extent` bytes, which are at most FILTER_SCRATCH, by plain loads. */

@@ -18,8 +18,8 @@ struct packet {
 	u64 head;	 /* where its bytes begin: skb->head, 0 = not looked yet */
 	u64 parent;	 /* id << EDGE_BITS | enum edge, until an event has told it; 0 = none */
 	u64 parent_head; /* where its parent's bytes began, when it was made */
-	u64 dev;	 /* where it was last; 0 = nowhere yet */
-	u32 netns;	 /* of dev, and its name was sent */
+	u64 dev;	 /* where it was last; 0 = at none */
+	u32 netns;	 /* of dev or of its socket; the place's names were sent */
 	u32 ifindex;
 };
 

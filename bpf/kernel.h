@@ -24,9 +24,14 @@ struct ns_common {
 	unsigned int inum;
 };
 
-/* include/net/net_namespace.h */
+/*
+ * include/net/net_namespace.h. Before 5.12 net_cookie is an atomic64_t, which is no field of this
+ * name to CO-RE, and zero until somebody asks for it (3d368ab87cf6).
+ */
 struct net {
 	struct ns_common ns;
+	u32 hash_mix; /* random: setup_net(), net/core/net_namespace.c */
+	u64 net_cookie;
 };
 typedef struct {
 	struct net *net;

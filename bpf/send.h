@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* Putting an event on the ring buffer, and an interface's name before the first event there. */
+/*
+ * Putting an event on the ring buffer, and before it what the names of its place are: of the
+ * namespace and of the interface, when they are new or have changed. That is looked at when a
+ * packet comes to a place, so that it costs those nothing that stay.
+ */
 #ifndef PACKET_TRAIL_SEND_H
 #define PACKET_TRAIL_SEND_H
 
@@ -12,47 +16,103 @@ struct iface_key {
 	u32 ifindex;
 };
 
-/* Interfaces whose name was sent; one that doesn't fit has its name sent again and again. */
+struct iface_name {
+	u64 words[2]; /* as the kernel has it, with what is behind the end */
+};
+
+/* Interfaces' names as they were sent; of more than there is room for, some are sent again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct iface_key);
+	__type(value, struct iface_name);
+} ifaces SEC(".maps");
+
+/* The same of namespaces: their cookies by inode number. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
-	__type(key, struct iface_key);
-	__type(value, u8);
-} ifaces SEC(".maps");
+	__type(key, u32);
+	__type(value, u64);
+} namespaces SEC(".maps");
 
-/* Remembers where the packet is, and tells that interface's name. */
-static __always_inline void send_iface(const struct view *view, struct packet *packet)
+/* 0 = not known. */
+static __always_inline u64 cookie_of_net(const struct net *net)
+{
+	u64 cookie = 0;
+	u32 mix = 0;
+
+	if (bpf_core_field_exists(net->net_cookie)) {
+		bpf_probe_read_kernel(&cookie, sizeof(cookie), &net->net_cookie);
+		return cookie;
+	}
+	if (bpf_core_field_exists(net->hash_mix))
+		bpf_probe_read_kernel(&mix, sizeof(mix), &net->hash_mix);
+	return mix;
+}
+
+static __always_inline void send_netns(const struct view *view)
+{
+	struct netns_record *record;
+	u64 cookie, *sent;
+	u32 key = view->netns;
+
+	if (!key)
+		return;
+	cookie = cookie_of_net((const void *)view->net);
+	sent = bpf_map_lookup_elem(&namespaces, &key);
+	if (sent && *sent == cookie)
+		return;
+	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+	if (!record)
+		return;
+	record->type = RECORD_NETNS;
+	record->reserved = 0;
+	record->netns = key;
+	record->cookie = cookie;
+	/* An event follows, which wakes the reader. */
+	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+	bpf_map_update_elem(&namespaces, &key, &cookie, BPF_ANY);
+}
+
+static __always_inline void send_iface(const struct view *view)
 {
 	struct iface_key key = {view->netns, view->ifindex};
 	const struct net_device *dev = (const void *)view->dev;
+	struct iface_name name = {}, *sent;
 	struct iface_record *record;
-	u8 one = 1;
 
-	if (!dev)
+	if (!dev || bpf_probe_read_kernel(&name, sizeof(name), dev->name))
 		return;
-	packet->dev = view->dev;
-	if (packet->ifindex == key.ifindex && packet->netns == key.netns)
-		return;
-	packet->ifindex = key.ifindex;
-	packet->netns = key.netns;
-	if (bpf_map_lookup_elem(&ifaces, &key))
+	sent = bpf_map_lookup_elem(&ifaces, &key);
+	if (sent && sent->words[0] == name.words[0] && sent->words[1] == name.words[1])
 		return;
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 	if (!record)
 		return;
 	record->type = RECORD_IFACE;
-	record->reserved = 0;
+	record->renamed = sent != NULL;
 	record->netns = key.netns;
 	record->ifindex = key.ifindex;
-	__builtin_memset(record->name, 0, sizeof(record->name));
-	bpf_probe_read_kernel_str(record->name, sizeof(record->name), dev->name);
-	/* An event follows, which wakes the reader. */
+	__builtin_memcpy(record->name, &name, sizeof(record->name));
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
-	bpf_map_update_elem(&ifaces, &key, &one, BPF_ANY);
+	bpf_map_update_elem(&ifaces, &key, &name, BPF_ANY);
+}
+
+/* Remembers where the packet is, and tells the names of that place. */
+static __always_inline void send_place(const struct view *view, struct packet *packet)
+{
+	packet->dev = view->dev;
+	if (packet->ifindex == view->ifindex && packet->netns == view->netns)
+		return;
+	packet->ifindex = view->ifindex;
+	packet->netns = view->netns;
+	send_netns(view);
+	send_iface(view);
 }
 
 /*
- * read_device() and send_iface() of a followed packet, of which nothing has to be read while it is
+ * read_device() and send_place() of a followed packet, of which nothing has to be read while it is
  * at the same device: one that moves to another namespace takes no packets along
  * (__dev_change_net_namespace(), net/core/dev.c).
  */
@@ -64,7 +124,7 @@ static __always_inline void read_place(struct view *view, struct packet *packet)
 		return;
 	}
 	read_device(view);
-	send_iface(view, packet);
+	send_place(view, packet);
 }
 
 /* What the packet was made from. A clone's bytes are its parent's. */

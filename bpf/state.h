@@ -117,6 +117,7 @@ struct view {
 	u32 netns;
 	u32 ifindex;
 	u64 dev;
+	u64 net; /* what netns is the number of */
 	/* Of struct sk_buff: read_skb(). */
 	u64 skb; /* its address */
 	u64 head;

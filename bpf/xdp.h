@@ -111,11 +111,10 @@ static __always_inline bool read_frame(struct view *view, const struct xdp_buff 
 	    bpf_probe_read_kernel(&queue, sizeof(queue), &xdp->rxq) ||
 	    bpf_probe_read_kernel(&dev, sizeof(dev), &queue->dev))
 		return false;
-	view->netns = 0;
 	view->ifindex = 0;
 	view->dev = (u64)dev;
-	if (!bpf_probe_read_kernel(&net, sizeof(net), &dev->nd_net.net) && net)
-		view->netns = inum_of(net);
+	bpf_probe_read_kernel(&net, sizeof(net), &dev->nd_net.net);
+	read_netns(view, net);
 	bpf_probe_read_kernel(&view->ifindex, sizeof(view->ifindex), &dev->ifindex);
 	size = (u32)((u64)end - data);
 	view->wire = view->len = size + frags_size(xdp, start);
@@ -188,7 +187,7 @@ static __always_inline int xdp_hook(u64 *ctx, u64 hook, bool returned, u64 verdi
 		if (!packet)
 			return 0;
 	}
-	send_iface(view, packet);
+	send_place(view, packet);
 	if (returned) {
 		hit.flags = EVENT_VERDICT;
 		hit.reason = (u32)verdict;

@@ -85,7 +85,14 @@ static void on_record(void *context, const void *data, size_t size)
 		char name[sizeof(record->name) + 1] = {0};
 
 		memcpy(name, record->name, sizeof(record->name));
+		/* Events so far are of the name of before. */
+		if (record->renamed)
+			capture->sink->flush(capture->sink);
 		capture->sink->iface(capture->sink, record->netns, record->ifindex, name);
+	} else if (type == RECORD_NETNS && size >= sizeof(struct netns_record)) {
+		const struct netns_record *record = data;
+
+		names_of_netns(capture->names, capture->sink, record->netns, record->cookie);
 	}
 }
 

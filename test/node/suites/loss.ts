@@ -15,7 +15,7 @@ const functions = ['ip_output', '__dev_queue_xmit', 'veth_xmit', 'ip_rcv', 'ip_l
  * Counts calls in the kernel by kprobes of our own: hits, and misses where the call is inside of another kprobe. Behind the place
  * that ftrace patches, since what ftrace calls isn't called inside of another of its callbacks.
  *
- * bpf_ringbuf_reserve is called once for each event that the kernel side wants to send, and for each interface's name. Where it
+ * bpf_ringbuf_reserve is called once for each event that the kernel side wants to send, and for each namespace and interface. Where it
  * can't be probed (its file is built without ftrace since some release), the runs of our programs are the events, but for those of
  * functions that free what is a packet no more, and of other packets.
  */
@@ -166,7 +166,7 @@ export const loss: Suite = (_kernel, booted, whole) => {
        settled() { counted=; until [ "$counted" = "$(read_all)" ]; do counted=$(read_all); sleep $1; done; }
        settled 1
        before=$counted
-       # Names of interfaces are sent before the first event there: with room for all of them.
+       # Namespaces and names of interfaces are sent before the first event there: with room for all of them.
        ${ping} -c 3 -i 0.2 10.10.0.2 >/dev/null; ${interrupts ? '/usr/bin/ping -n -q -c 1 10.0.2.2 >/dev/null' : ''}
        >storm.go
        ${halt ? 'kill -STOP $tool' : ''}
@@ -243,7 +243,9 @@ export const loss: Suite = (_kernel, booted, whole) => {
       if (how.filter !== undefined) expect(total.sent).toBe(0);
       expect(peak).toBeLessThan(16 << 20);
       if (after.calls.has('bpf_ringbuf_reserve')) {
-        const places = trails(store).flatMap((rows) => rows.map(({ netns, iface }) => iface && `${netns} ${iface}`));
+        const places = trails(store).flatMap((rows) =>
+          rows.flatMap(({ netns, iface }) => [netns, iface && `${netns} ${iface}`]),
+        );
         const names = new Set(places.filter((place) => place !== '')).size;
         const reserved = called('bpf_ringbuf_reserve') - names;
         // The kernel counts calls inside of another kprobe without an atomic operation (kprobes_inc_nmissed_count, kernel/kprobes.c):
