@@ -22,7 +22,7 @@ export class Chunk {
   /** Lane: index of the packet. */
   readonly packet: Uint32Array;
   readonly hook: Uint32Array;
-  /** Thread id. */
+  /** Index of the task. */
   readonly task: Uint32Array;
   /** Index of the skb's address. */
   readonly skb: Uint32Array;

@@ -81,7 +81,7 @@ export class FrameDecoder {
         data.hooks.add(readHooks(reader));
         break;
       case frameType.names:
-        data.names.add(readNames(reader));
+        data.addNames(readNames(reader));
         break;
       case frameType.events:
         this.events(payload, offset + 5);

@@ -59,7 +59,7 @@ export function eventDetail(data: TraceData, order: LaneOrder, event: number): E
   const run = programRunTo(data, order, place);
   if (program !== undefined) {
     if (hook?.kind === 'BPF verdict') add('Returned by', returnedByText(program, run.reachedFrom(program.id)));
-    fields.push(...programFields(data, program, values.netns, values.ifindex));
+    fields.push(...programFields(data, program, values));
   }
   const call = stepProgram(data, run, event);
   add('Called from', call && `${programName(call.program)} (BPF program ${call.program.id})`);
@@ -73,14 +73,15 @@ export function eventDetail(data: TraceData, order: LaneOrder, event: number): E
     add('Parent packet', `${id} (${edgeText(edge)})`);
   }
   add('skb', values.skb === 0 ? '' : hex64(data.addresses.big(values.skb)));
-  add('Network namespace', values.netns === 0 ? '' : named(data.names.netns(values.netns), values.netns));
-  const namespace = data.names.netnsEntry(values.netns);
+  const { netns, ifindex, place: at } = values;
+  add('Network namespace', netns === 0 ? '' : named(data.names.netns(netns, at), netns));
+  const namespace = data.names.netnsEntry(netns, at);
   add('Pod', namespace?.pod);
   add('Container', namespace?.container);
-  add('Interface', values.ifindex === 0 ? '' : `${data.names.iface(values.netns, values.ifindex)} (${values.ifindex})`);
-  add('Interface kind', data.names.ifaceEntry(values.netns, values.ifindex)?.kind);
+  add('Interface', ifindex === 0 ? '' : `${data.names.iface(netns, ifindex, at)} (${ifindex})`);
+  add('Interface kind', data.names.ifaceEntry(netns, ifindex, at)?.kind);
   add('CPU', String(values.cpu));
-  const comm = data.names.comm(values.task);
+  const { comm } = values;
   add('Task', values.task === 0 ? 'idle (0)' : comm === '' ? String(values.task) : `${comm} (${values.task})`);
   add('Length', `${values.len} bytes`);
   add('Mark', `0x${values.mark.toString(16)}`);

@@ -117,12 +117,12 @@ export function discardOf(data: TraceData, freed: FreedPacket): DiscardKind | un
 
 /** The process that read the copy in this lane from its socket; empty while nobody has. */
 function reader(data: TraceData, lane: number): string {
-  const { columns, names, packets } = data;
+  const { columns, packets } = data;
   const last = packets.tail(lane);
   const chunk = columns.chunk(last);
   const row = columns.row(last);
   if (((chunk.flags[row] ?? 0) & eventFlag.free) === 0 || packets.dropRow(lane) !== undefined) return '';
-  return names.comm(chunk.task[row] ?? 0);
+  return data.comm(chunk.task[row] ?? 0);
 }
 
 /** Where the data of a discard went, for a person; empty for a row of the drops table that is none. */

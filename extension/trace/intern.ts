@@ -19,6 +19,8 @@ export class PairTable {
   #lo = new Uint32Array(startRows);
   #hi = new Uint32Array(startRows);
   #length = 1;
+  /** Indexes below are of before the last {@link renew}, and aren't found any more. */
+  #first = 1;
 
   /** Indexes given out, the 0 included. */
   get length(): number {
@@ -46,7 +48,7 @@ export class PairTable {
     if (lo === 0 && hi === 0) return 0;
     const slot = this.#slot(lo, hi);
     const known = this.#slots[slot] ?? 0;
-    if (known !== 0) return known;
+    if (known >= this.#first) return known;
     const index = this.#length++;
     if (index >= this.#lo.length) this.#grow();
     this.#lo[index] = lo;
@@ -58,7 +60,13 @@ export class PairTable {
 
   /** The pair's index, 0 when it isn't in the table. */
   find(lo: number, hi: number): number {
-    return this.#slots[this.#slot(lo, hi)] ?? 0;
+    const index = this.#slots[this.#slot(lo, hi)] ?? 0;
+    return index >= this.#first ? index : 0;
+  }
+
+  /** Pairs get new indexes from now on; the old ones keep theirs. */
+  renew(): void {
+    this.#first = this.#length;
   }
 
   #slot(lo: number, hi: number): number {
@@ -66,7 +74,7 @@ export class PairTable {
     let slot = mix(mix(this.#seed, lo), hi) & mask;
     for (;;) {
       const index = this.#slots[slot] ?? 0;
-      if (index === 0 || (this.#lo[index] === lo && this.#hi[index] === hi)) return slot;
+      if (index < this.#first || (this.#lo[index] === lo && this.#hi[index] === hi)) return slot;
       slot = (slot + 1) & mask;
     }
   }
@@ -82,7 +90,9 @@ export class PairTable {
 
   #rehash(): void {
     this.#slots = new Uint32Array(2 * this.#slots.length);
-    for (let index = 1; index < this.#length; index++) this.#slots[this.#slot(this.lo(index), this.hi(index))] = index;
+    for (let index = this.#first; index < this.#length; index++) {
+      this.#slots[this.#slot(this.lo(index), this.hi(index))] = index;
+    }
   }
 }
 

@@ -37,15 +37,16 @@ export function laneLabel(data: TraceData, lane: number): string {
 }
 
 /** The label of a packet without addresses, by its first event, and by its last for what wasn't known yet. */
-function plainLabel({ columns, names, packets, places }: TraceData, lane: number): string {
+function plainLabel(data: TraceData, lane: number): string {
+  const { columns, names, packets, places } = data;
   let [protocol, iface, comm] = ['', '', ''];
   for (const event of [packets.head(lane), packets.tail(lane)]) {
     const chunk = columns.chunk(event);
     const row = columns.row(event);
     const place = chunk.place[row] ?? 0;
     protocol ||= etherText(chunk.protocol[row] ?? 0);
-    iface ||= names.iface(places.hi(place), places.lo(place));
-    comm ||= names.comm(chunk.task[row] ?? 0);
+    iface ||= names.iface(places.hi(place), places.lo(place), place);
+    comm ||= data.comm(chunk.task[row] ?? 0);
   }
   const known = [protocol, iface === '' ? '' : `on ${iface}`, comm === '' ? '' : `by ${comm}`].filter(
     (part) => part !== '',
@@ -194,9 +195,9 @@ class Matcher {
     const { places, names } = this.data;
     const netns = places.hi(place);
     const ifindex = places.lo(place);
-    const entry = names.netnsEntry(netns);
-    const netnsTexts = [names.netns(netns), String(netns), entry?.pod ?? '', entry?.container ?? ''];
-    const iface = names.iface(netns, ifindex);
+    const entry = names.netnsEntry(netns, place);
+    const netnsTexts = [names.netns(netns, place), String(netns), entry?.pod ?? '', entry?.container ?? ''];
+    const iface = names.iface(netns, ifindex, place);
     return (
       (netns === 0 ? 0 : this.#bits(['netns'], ({ value }) => value !== '' && netnsTexts.some(textTest(value)))) |
       (ifindex === 0 ? 0 : this.#bits(['if'], ({ value }) => textTest(value)(iface)))

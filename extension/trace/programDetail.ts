@@ -2,7 +2,7 @@
 import type { Program } from './programMessages.ts';
 import { attachmentText, programName, programTypeText } from './programText.ts';
 import type { TraceData } from './traceData.ts';
-import { attachedAt } from './trail.ts';
+import { attachedAt, type EventValues } from './trail.ts';
 
 /** Items of a list that are named before the rest is only counted. */
 const most = 32;
@@ -45,16 +45,15 @@ export function returnedByText(program: Program, reached: Program | undefined): 
   return program.tailCalls.length > 0 ? 'itself, or a program that it left for by a tail call' : '';
 }
 
-/** The fields of a program; `netns` and `ifindex` are where it was met. */
+/** The fields of a program that an event met. */
 export function programFields(
   data: TraceData,
   program: Program,
-  netns: number,
-  ifindex: number,
+  event: EventValues,
 ): { readonly name: string; readonly value: string }[] {
   const { names, programs } = data;
   const iface = (inum: number, index: number): string => names.iface(inum, index);
-  const here = attachedAt(data, program, netns, ifindex);
+  const here = attachedAt(data, program, event);
   const attachments = program.attachments.map((attachment) => {
     const { netns: inum, handle, link } = attachment;
     const more = [

@@ -75,8 +75,7 @@ class Tally {
   total = 0;
 
   add(data: TraceData, program: Program, counts: Counts): void {
-    const netns = data.places.hi(counts.place);
-    const ifindex = data.places.lo(counts.place);
+    const { netns, ifindex } = counts;
     const note = (name: string, count: number, drops: boolean): void => {
       if (count === 0) return;
       this.total += count;
@@ -210,9 +209,7 @@ class Builder {
     let loose: Placed | undefined;
     if (program.attachments.length === 0) this.#loose.push((loose = this.#placed(program, undefined)));
     for (const counts of data.verdictCounts.of(program.verdictHook)) {
-      const { place, direction } = counts;
-      const netns = data.places.hi(place);
-      const ifindex = data.places.lo(place);
+      const { netns, ifindex, direction } = counts;
       const fits = attachmentsAt(program, netns, ifindex, direction).map((attachment) => all.get(attachment));
       const [first] = fits;
       if (loose !== undefined) loose.tally.add(data, program, counts);

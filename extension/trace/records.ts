@@ -56,6 +56,7 @@ class Batch {
   /** The current packet's lane, −1 while it has none. */
   #lane = -1;
   #cpu = 0;
+  /** Index of the task. */
   #task = 0;
 
   constructor(
@@ -86,7 +87,10 @@ class Batch {
     if (this.#idLo === 0 && this.#idHi === 0) reader.fail('an event without a packet');
     if ((parts & part.cpu) !== 0) this.#cpu = reader.varint32("an event's CPU");
     if (this.#cpu > 0xffff) reader.fail("an event's CPU is beyond 65535");
-    if ((parts & part.task) !== 0) this.#task = reader.varint32("an event's task");
+    if ((parts & part.task) !== 0) {
+      const pid = reader.varint32("an event's task");
+      this.#task = data.tasks.intern(pid, data.names.owner(pid));
+    }
 
     let skb = 0;
     let netns = 0;
@@ -180,7 +184,7 @@ class Batch {
       // Only a verdict can redirect: its row has the place, so that this costs nothing.
       data.verdicts.push(event, verdictLo, verdictHi, redirect);
       if ((flags & eventFlag.program) !== 0) {
-        data.verdictCounts.add(hook, into.place[row] ?? 0, direction, verdictLo | 0);
+        data.verdictCounts.add(hook, netns, ifindex, direction, verdictLo | 0);
       }
       const program = data.programs.ofHook(known);
       if (program !== undefined) {

@@ -1,9 +1,9 @@
-// What the stream says about things that events only name by number: hooks, namespaces, interfaces, tasks, symbols, reasons,
-// stacks. Each table has a ceiling, so that a hostile stream can't grow them without bound.
+// What the stream says about things that events only name by number: hooks, symbols, reasons, stacks; and names, in names.ts. Each
+// table has a ceiling, so that a hostile stream can't grow them without bound.
 import { LimitError } from './error.ts';
 import { layers } from '../protocol/timeline.ts';
 import { layerOf } from './layer.ts';
-import type { Hook, HookStatus, Iface, KernelSymbol, Names, Netns, Reason, Stack } from './metadata.ts';
+import type { Hook, HookStatus, KernelSymbol, Reason, Stack } from './metadata.ts';
 
 /** Ceilings of the tables, far above what any kernel has. Exceeding one throws a LimitError. */
 export const limits = {
@@ -104,51 +104,6 @@ export class HookTable {
       if (found.length === most) break;
     }
     return found;
-  }
-}
-
-/** Namespaces, interfaces and tasks; the newest name wins. */
-export class NameTable {
-  readonly #netns = new Map<number, Netns>();
-  readonly #iface = new Map<string, Iface>();
-  readonly #task = new Map<number, string>();
-  /** Grows when a namespace's or an interface's name changed, for caches. */
-  generation = 0;
-
-  add(names: Names): void {
-    for (const netns of names.netns) bounded(this.#netns, netns.inum, netns, limits.names, 'network namespaces');
-    for (const iface of names.iface) {
-      bounded(this.#iface, `${iface.netns}/${iface.ifindex}`, iface, limits.names, 'interfaces');
-    }
-    for (const task of names.task) bounded(this.#task, task.pid, task.comm, limits.names, 'tasks');
-    if (names.netns.length + names.iface.length > 0) this.generation++;
-  }
-
-  netnsEntry(inum: number): Netns | undefined {
-    return this.#netns.get(inum);
-  }
-
-  /** Name, else pod or container, else the inode number; empty for 0. */
-  netns(inum: number): string {
-    if (inum === 0) return '';
-    const entry = this.#netns.get(inum);
-    const known = [entry?.name, entry?.pod, entry?.container].find((name) => name !== undefined && name !== '');
-    return known ?? String(inum);
-  }
-
-  ifaceEntry(netns: number, ifindex: number): Iface | undefined {
-    return this.#iface.get(`${netns}/${ifindex}`);
-  }
-
-  /** Name, else "if 3"; empty for 0. */
-  iface(netns: number, ifindex: number): string {
-    if (ifindex === 0) return '';
-    const name = this.#iface.get(`${netns}/${ifindex}`)?.name ?? '';
-    return name === '' ? `if ${ifindex}` : name;
-  }
-
-  comm(pid: number): string {
-    return this.#task.get(pid) ?? '';
   }
 }
 

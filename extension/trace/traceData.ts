@@ -5,10 +5,11 @@ import { EventColumns } from './columns.ts';
 import { LimitError } from './error.ts';
 import { PairTable, TupleTable } from './intern.ts';
 import { Kinship } from './kinship.ts';
-import type { Clock, Context, Counters, End, FilterChange, Gap, Hello } from './metadata.ts';
+import type { Clock, Context, Counters, End, FilterChange, Gap, Hello, Names } from './metadata.ts';
+import { NameTable } from './names.ts';
 import { PacketTable, SideTable } from './packets.ts';
 import { ProgramTable } from './programs.ts';
-import { HookTable, NameTable, ReasonTable, StackTable, SymbolTable, limits } from './tables.ts';
+import { HookTable, ReasonTable, StackTable, SymbolTable, limits } from './tables.ts';
 import { VerdictCounts } from './verdictCounts.ts';
 
 /** Events that a trace takes unless told otherwise: about 1 GB. A hostile file can't make it take more. */
@@ -30,8 +31,10 @@ export class TraceData {
   readonly packets = new PacketTable();
   /** skb addresses, callers and drop locations. */
   readonly addresses = new PairTable();
-  /** lo: ifindex, hi: netns. */
+  /** lo: ifindex, hi: netns. The same pair has another index once one of them was renamed: names.ts. */
   readonly places = new PairTable();
+  /** lo: pid, hi: how many others have had it. */
+  readonly tasks = new PairTable();
   readonly tuples = new TupleTable();
   /** (event, reason, address index, what it is: drops.ts, discards.ts). */
   readonly drops = new SideTable();
@@ -139,8 +142,9 @@ export class TraceData {
   }
   /** Bytes that events take, with their packets and interned values, and room to grow. */
   get bytes(): number {
-    const parts = [this.columns, this.packets, this.addresses, this.places, this.tuples, this.drops, this.verdicts];
-    return [...parts, this.parents].reduce((sum, part) => sum + part.bytes, 0);
+    const { columns, packets, addresses, places, tasks, tuples, drops, verdicts, parents } = this;
+    const parts = [columns, packets, addresses, places, tasks, tuples, drops, verdicts, parents];
+    return parts.reduce((sum, part) => sum + part.bytes, 0);
   }
 
   /** The traced kernel; empty texts before the hello. */
@@ -159,6 +163,11 @@ export class TraceData {
   /** The trace's time 0 for a person, ns since the first clock: its first event. */
   get startTime(): number {
     return this.#start ?? (this.columns.length > 0 ? this.#earliest : 0);
+  }
+
+  /** A task's name, by its index: the one it had then. */
+  comm(task: number): string {
+    return this.names.comm(this.tasks.lo(task), this.tasks.hi(task));
   }
 
   /** ns since the first event, from ns since the first clock. */
@@ -198,6 +207,11 @@ export class TraceData {
 
   addClock(clock: Clock): void {
     this.#clocks.add(clock);
+  }
+
+  /** Names that hold for the events that follow. */
+  addNames(names: Names): void {
+    if (this.names.add(names, this.places.length)) this.places.renew();
   }
 
   setContext(context: Context): void {

@@ -16,10 +16,14 @@ export interface EventValues {
   readonly time: number;
   readonly packet: number;
   readonly hook: number;
+  /** Thread id. */
   readonly task: number;
+  readonly comm: string;
   readonly skb: number;
   readonly netns: number;
   readonly ifindex: number;
+  /** Index in the trace's places: with it, names are those of then. */
+  readonly place: number;
   readonly mark: number;
   readonly len: number;
   readonly tuple: number;
@@ -36,14 +40,17 @@ export function readEvent(data: TraceData, event: number): EventValues {
   const chunk = data.columns.chunk(event);
   const row = data.columns.row(event);
   const place = chunk.place[row] ?? 0;
+  const task = chunk.task[row] ?? 0;
   return {
     time: chunk.time[row] ?? 0,
     packet: chunk.packet[row] ?? 0,
     hook: chunk.hook[row] ?? 0,
-    task: chunk.task[row] ?? 0,
+    task: data.tasks.lo(task),
+    comm: data.comm(task),
     skb: chunk.skb[row] ?? 0,
     netns: data.places.hi(place),
     ifindex: data.places.lo(place),
+    place,
     mark: chunk.mark[row] ?? 0,
     len: chunk.len[row] ?? 0,
     tuple: chunk.tuple[row] ?? 0,
@@ -62,12 +69,12 @@ export function hopLabel(data: TraceData, event: number): HopLabel {
     return { function: '', iface: '', netns: '', note: '' };
   }
   const values = readEvent(data, event);
-  const { hook, netns, ifindex } = values;
+  const { hook, netns, ifindex, place } = values;
   const program = programHop(data, values);
   return {
     function: functionOf(data, hook),
-    iface: data.names.iface(netns, ifindex),
-    netns: data.names.netns(netns),
+    iface: data.names.iface(netns, ifindex, place),
+    netns: data.names.netns(netns, place),
     note:
       program === undefined ? '' : [program.where, verdictOf(data, event) ?? program.kind].filter(Boolean).join(': '),
   };
@@ -86,10 +93,11 @@ export function changesBetween(data: TraceData, before: EventValues, now: EventV
   note('mark', `0x${before.mark.toString(16)}`, `0x${now.mark.toString(16)}`);
   note('len', String(before.len), String(now.len));
   note('protocol', etherText(before.protocol), etherText(now.protocol));
-  note('netns', names.netns(before.netns), names.netns(now.netns));
-  if (before.netns !== now.netns || before.ifindex !== now.ifindex) {
-    note('interface', names.iface(before.netns, before.ifindex), names.iface(now.netns, now.ifindex));
-  }
+  // Another name of the same one is no change of the packet's.
+  const iface = ({ netns, ifindex, place }: EventValues): string => names.iface(netns, ifindex, place);
+  const elsewhere = before.netns !== now.netns;
+  if (elsewhere) note('netns', names.netns(before.netns, before.place), names.netns(now.netns, now.place));
+  if (elsewhere || before.ifindex !== now.ifindex) note('interface', iface(before), iface(now));
   if (read) note('TCP flags', tcpFlagsText(before.tcpFlags), tcpFlagsText(now.tcpFlags));
   if (before.skb !== now.skb) note('skb', skbText(data, before.skb), skbText(data, now.skb));
   return changes;
@@ -149,10 +157,10 @@ export function stepProgram(data: TraceData, run: ProgramRun, event: number): Pr
 }
 
 /** Where the program of an entry or verdict is attached; several places only when the event fits them all. */
-export function attachedAt(data: TraceData, program: Program, netns: number, ifindex: number): string {
-  const { names, programs } = data;
+export function attachedAt(data: TraceData, program: Program, { netns, ifindex, place }: EventValues): string {
+  const iface = (inum: number, index: number): string => data.names.iface(inum, index, place);
   return attachmentsAt(program, netns, ifindex)
-    .map((attachment) => attachmentText(programs, program, attachment, (inum, index) => names.iface(inum, index)))
+    .map((attachment) => attachmentText(data.programs, program, attachment, iface))
     .join(' or ');
 }
 
@@ -162,7 +170,7 @@ function programHop(data: TraceData, now: EventValues): TrailRow['program'] {
   const program = data.programs.ofHook(hook);
   return {
     kind: hook.kind === 'BPF entry' ? 'entry' : 'verdict',
-    where: program === undefined ? '' : attachedAt(data, program, now.netns, now.ifindex),
+    where: program === undefined ? '' : attachedAt(data, program, now),
   };
 }
 
@@ -188,8 +196,8 @@ export function trailWindow(data: TraceData, order: LaneOrder, offset: number, c
       function: functionOf(data, now.hook),
       module: hook?.module ?? '',
       layer: layers[data.hooks.layer(now.hook)] ?? 'other',
-      iface: data.names.iface(now.netns, now.ifindex),
-      netns: data.names.netns(now.netns),
+      iface: data.names.iface(now.netns, now.ifindex, now.place),
+      netns: data.names.netns(now.netns, now.place),
       cpu: now.cpu,
       changes: before === undefined ? [] : changesBetween(data, before, now),
       drop: dropOf(data, event),

@@ -1,4 +1,5 @@
 // How often each BPF program returned what, and where: counted as verdicts come, so that nobody has to go through the events.
+import { PairTable } from './intern.ts';
 import { directions, type Direction } from './programMessages.ts';
 
 /** Different verdicts that are counted one by one, for each hook and place: more only a filter without direct action has. */
@@ -8,8 +9,8 @@ const maxPlaces = 1 << 16;
 
 /** How often a hook returned what in a place, and in which direction the packets went. */
 export interface Counts {
-  /** Index in the trace's places. */
-  readonly place: number;
+  readonly netns: number;
+  readonly ifindex: number;
   /** "none" where the events don't say. */
   readonly direction: Direction;
   /** The verdict as the int that it is in C → times. */
@@ -23,7 +24,8 @@ class PlaceCounts implements Counts {
   others = 0;
 
   constructor(
-    readonly place: number,
+    readonly netns: number,
+    readonly ifindex: number,
     readonly direction: Direction,
   ) {}
 }
@@ -32,24 +34,26 @@ class PlaceCounts implements Counts {
 export class VerdictCounts {
   /** Hook → place and direction in one number → counts. */
   readonly #hooks = new Map<number, Map<number, PlaceCounts>>();
+  /** lo: ifindex, hi: netns. Whatever names they have had, a place is one here. */
+  readonly #numbers = new PairTable();
   #places = 0;
   /** Verdicts counted in all. */
   total = 0;
 
-  /** Counts a verdict of a hook at a place (index in the trace's places) in a direction (by its number). O(1). */
-  add(hook: number, place: number, direction: number, verdict: number): void {
+  /** Counts a verdict of a hook at an interface in a direction (by its number). O(1). */
+  add(hook: number, netns: number, ifindex: number, direction: number, verdict: number): void {
     let places = this.#hooks.get(hook);
     if (places === undefined) {
       if (this.#places >= maxPlaces) return;
       this.#hooks.set(hook, (places = new Map<number, PlaceCounts>()));
     }
     const way = directions[direction] === undefined ? 0 : direction;
-    const key = place * directions.length + way;
+    const key = this.#numbers.intern(ifindex, netns) * directions.length + way;
     let counts = places.get(key);
     if (counts === undefined) {
       if (this.#places >= maxPlaces) return;
       this.#places++;
-      places.set(key, (counts = new PlaceCounts(place, directions[way] ?? 'none')));
+      places.set(key, (counts = new PlaceCounts(netns, ifindex, directions[way] ?? 'none')));
     }
     const before = counts.values.get(verdict);
     if (before !== undefined || counts.values.size < maxVerdicts) counts.values.set(verdict, (before ?? 0) + 1);

@@ -31,5 +31,5 @@ export function verdictOf(data: TraceData, event: number): string | undefined {
   if (ifindex === 0) return name;
   const { columns, places, names } = data;
   const place = columns.chunk(event).place[columns.row(event)] ?? 0;
-  return `${name} → ${names.iface(places.hi(place), ifindex)}`;
+  return `${name} → ${names.iface(places.hi(place), ifindex, place)}`;
 }

@@ -271,7 +271,7 @@ export function source(
 }
 
 export function names(list: {
-  netns?: { inum: number; name: string; pod?: string }[];
+  netns?: { inum: number; name: string; cookie?: bigint; pod?: string }[];
   iface?: { netns: number; ifindex: number; name: string }[];
   task?: { pid: number; comm: string }[];
 }): Uint8Array {
@@ -280,6 +280,7 @@ export function names(list: {
       w.message(1, (m) => {
         m.uint(1, n.inum)
           .string(2, n.name)
+          .fixed64(3, n.cookie ?? 0n)
           .string(4, n.pod ?? '');
       });
     }
