@@ -17,6 +17,7 @@ import { programs } from './programs.ts';
 import { safety } from './safety.ts';
 import { shapes } from './shapes.ts';
 import type { Suite } from './suite.ts';
+import { text } from './text.ts';
 
 /** A suite, with the kernels that are held to it: all of them, when none is named. */
 export interface NamedSuite {
@@ -37,13 +38,14 @@ const matrix: readonly NamedSuite[] = [
   { name: 'names', tests: names },
   { name: 'identity', tests: identity, kernels: ['5.10', '6.1', '6.12', '7.2'] },
   { name: 'programs', tests: programs, kernels: ['5.10', '6.1', '6.12', '7.2'] },
+  { name: 'text of others', tests: text },
   { name: 'loss', tests: loss },
   { name: 'safety', tests: safety },
   { name: 'a running trace', tests: live },
 ];
 
 /** All but what only says that the test node itself is as it should be, and what unit tests see in parts. */
-const gate = matrix.filter(({ tests }) => tests !== machine && tests !== names);
+const gate = matrix.filter(({ tests }) => tests !== machine && tests !== text);
 
 /** Registers all that the kernel is held to. */
 export const matrixOf = (kernel: Kernel): void => onKernel(kernel, matrix, true);
