@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Every text and table that comes from outside, in thousands of broken shapes, under the
- * sanitizers: control lines, filters, globs, kallsyms, BTF, names. What is known to be right of any
- * answer is asked for. PACKET_TRAIL_FUZZ_SECONDS lengthens each target's time,
- * PACKET_TRAIL_FUZZ_SEED repeats a run.
+ * sanitizers: control lines, filters, globs, kallsyms, modules, BTF, names. What is known to be
+ * right of any answer is asked for. PACKET_TRAIL_FUZZ_SECONDS lengthens each target's time,
+ * PACKET_TRAIL_FUZZ_SEED repeats a run. It is long since one program holds them all, as
+ * parts_test.c does.
  */
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
@@ -22,6 +23,8 @@
 #include "../glob.h"
 #include "../json.h"
 #include "../kallsyms.h"
+#include "../modules.h"
+#include "../sections.h"
 #include "../utf8.h"
 
 #define INPUT_MAX 2048
@@ -269,6 +272,51 @@ static void kallsyms(void)
 	fclose(file);
 }
 
+static void modules(void)
+{
+	static const char *const words[] = {
+		"veth 45056 0 - Live 0xffffffffc0123000\n",
+		"nf_tables 385024 5 nft_ct,nft_chain_nat, Live 0xffffffffc0400000 (OE)\n",
+		"half 4096 1 - Loading 0xffffffffc0100000\n",
+		"hidden 18446744073709551615 0 - Live 0x0000000000000000\n",
+		" Live ",
+		"0xffffffffffffffff",
+		"\n",
+		"-",
+	};
+	struct sections sections = {0};
+	struct input input;
+	uint64_t hash = 0;
+	size_t count;
+	char **names;
+	FILE *file;
+
+	make(&input, words, sizeof(words) / sizeof(*words));
+	if (!input.length)
+		return;
+	file = fmemopen(input.bytes, input.length, "r");
+	if (!file)
+		return;
+	names = modules_read(file, &count);
+	for (size_t i = 1; names && i < count; i++)
+		promise(strcmp(names[i - 1], names[i]) <= 0, "modules in no order");
+	if (names)
+		modules_free(names, count);
+	rewind(file);
+	if (sections_add_modules(&sections, file, &hash) == 0) {
+		sections_sort(&sections);
+		for (size_t i = 0; i < sections.count; i++) {
+			const struct section *section = &sections.items[i];
+
+			promise(section->begin <= section->end, "a section ends before it begins");
+			promise(!i || section[-1].end <= section->begin,
+				"sections lie over each other");
+		}
+	}
+	sections_free(&sections);
+	fclose(file);
+}
+
 static int see(const struct candidate *candidate, void *context)
 {
 	const struct btf *btf = context;
@@ -431,6 +479,7 @@ int main(void)
 	run("filters", filter, seconds);
 	run("globs", glob, seconds);
 	run("kallsyms", kallsyms, seconds);
+	run("modules", modules, seconds);
 	run("BTF", btf, seconds);
 	run("names", names, seconds);
 	printf("%lu passed, %lu failed\n", passed, failed);
