@@ -218,7 +218,7 @@ export const loss: Suite = (_kernel, booted, whole) => {
     { name: 'a reader that stops for 5 s', args: [], pings: '-c 3000', how: { pause: 5 }, loses: false },
     {
       name: 'a reader that stops for as long as that fills all that may wait for it',
-      args: ['--buffer', '64K'],
+      args: ['--buffer', '1M'],
       pings: '-c 20000',
       how: { pause: 5 },
       loses: true,
