@@ -103,9 +103,9 @@ export const filters: Suite = (kernel, booted, whole) => {
     // A packet has its tag in the device below: before it no filter can say so.
     const expected = {
       'vlan 100 and icmp': below,
-      'vlan 200 and icmp': [],
       'icmp and not ether broadcast': above,
       ...(whole && {
+        'vlan 200 and icmp': [],
         icmp: above,
         '(vlan 100 and icmp) or (vlan 200 and icmp)': below,
         'icmp and not vlan': above,
@@ -150,17 +150,18 @@ export const filters: Suite = (kernel, booted, whole) => {
     expect(began).toEqual([kernel.endsWith('arm64') ? [] : ['ip_output '], ...(whole ? [[]] : [])]);
   });
 
-  test(`--netns keeps to one network namespace, by ${whole ? 'number, name and path' : 'name'}`, async () => {
-    const other = '/proc/1/ns/net';
-    const specs = ['server', ...(whole ? [fact('SERVER_NETNS'), '/run/netns/server', other] : [])];
-    const stores = await storesOf(
-      specs.map((spec) => ['--no-follow', '--netns', spec]),
-      () => ping(1),
-    );
-    const seen = stores.map((store) => [...new Set(fewHops(store).map(({ netns }) => netns))]);
-    expect(seen).toEqual(specs.map((spec) => (spec === other ? [] : ['server'])));
-    expect(await refused('--netns', 'nowhere')).toMatch(/netns.*nowhere/);
-  });
+  if (whole)
+    test('--netns keeps to one network namespace, by number, name and path', async () => {
+      const other = '/proc/1/ns/net';
+      const specs = ['server', fact('SERVER_NETNS'), '/run/netns/server', other];
+      const stores = await storesOf(
+        specs.map((spec) => ['--no-follow', '--netns', spec]),
+        () => ping(1),
+      );
+      const seen = stores.map((store) => [...new Set(fewHops(store).map(({ netns }) => netns))]);
+      expect(seen).toEqual(specs.map((spec) => (spec === other ? [] : ['server'])));
+      expect(await refused('--netns', 'nowhere')).toMatch(/netns.*nowhere/);
+    });
 
   test(`--interface keeps to one interface, by ${whole ? 'name and index' : 'name'}`, async () => {
     const lists = [
@@ -247,7 +248,7 @@ export const filters: Suite = (kernel, booted, whole) => {
     });
 
   test('--stack sends symbolised kernel stacks, and without it there are none', async () => {
-    const lists = [['--stack'], []].map((some) => ['--function', 'icmp_rcv', ...some, 'icmp']);
+    const lists = [['--stack'], ...(whole ? [[]] : [])].map((some) => ['--function', 'icmp_rcv', ...some, 'icmp']);
     const stacks = (await traceAll(node, lists, () => ping(1))).map((store) =>
       trails(store)
         .flat()
@@ -255,6 +256,7 @@ export const filters: Suite = (kernel, booted, whole) => {
         .map(({ event }) => store.detail(event).stack),
     );
     expect(stacks[0]?.[0]?.some((frame) => frame.startsWith('ip_local_deliver'))).toBe(true);
+    if (!whole) return;
     expect(stacks[1]?.length).toBeGreaterThan(0);
     expect(stacks[1]?.flat()).toEqual([]);
   });
