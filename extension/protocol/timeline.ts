@@ -22,6 +22,8 @@ export interface TraceSummary {
   readonly status: TraceStatus;
   /** Why it ended or failed; what was lost when a file was cut. Empty when there is nothing to say. */
   readonly message: string;
+  /** It has ended, and the node still takes its hooks off. */
+  readonly leaving: boolean;
   readonly events: number;
   readonly packets: number;
   readonly drops: number;

@@ -14,9 +14,6 @@ import { Emitter } from './emitter.ts';
 const notifyMs = 100;
 /** How long the helper may take to answer a filter: on a slow node the verifier does. */
 const answerMs = 15_000;
-/** What is said of hooks that take longer than this to go, as one by one they may. */
-const leavingMs = 1_000;
-const leavingText = 'The node is still taking the hooks off.';
 
 /** What a live trace is made of. It owns the helper and the connection from then on. */
 export interface LiveParts {
@@ -48,7 +45,7 @@ export class LiveTrace implements TraceSource {
   readonly #asked: ((problem: string) => void)[] = [];
   #disposed = false;
   #timer: NodeJS.Timeout | undefined;
-  #leaving: NodeJS.Timeout | undefined;
+  #leaving = false;
   readonly #changed = new Emitter();
   readonly #progress = new Emitter<Progress>();
   /** Calls back with each step of starting and ending. */
@@ -115,6 +112,9 @@ export class LiveTrace implements TraceSource {
   get message(): string {
     return this.#message;
   }
+  get leaving(): boolean {
+    return this.#leaving;
+  }
 
   /** Ends the trace on the node and resolves when nothing of it is left there; rejects with what went wrong. */
   async stop(): Promise<void> {
@@ -160,7 +160,6 @@ export class LiveTrace implements TraceSource {
     this.#changed.dispose();
     this.#progress.dispose();
     clearTimeout(this.#timer);
-    clearTimeout(this.#leaving);
     this.#timer = undefined;
   }
 
@@ -178,7 +177,7 @@ export class LiveTrace implements TraceSource {
     }
     for (const answer of this.#asked.splice(0)) answer('The trace ended before the filter was changed.');
     const ended = await this.parts.helper.ended;
-    clearTimeout(this.#leaving);
+    this.#leaving = false;
     try {
       await this.recorder.close();
     } catch (reason) {
@@ -195,8 +194,8 @@ export class LiveTrace implements TraceSource {
   #onEnd(end: End): void {
     this.#end = end;
     if (end.error) return;
+    this.#leaving = true;
     this.#set('ended', this.#endText());
-    this.#leaving = setTimeout(() => this.#set('ended', `${this.#endText()} ${leavingText}`.trim()), leavingMs);
   }
 
   #endText(): string {

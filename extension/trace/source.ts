@@ -13,6 +13,8 @@ export interface TraceAbout {
   readonly status: TraceStatus;
   /** Why it ended or failed, or what a cut file lost; empty when there is nothing to say. */
   readonly message: string;
+  /** It has ended, and the node still takes its hooks off; undefined is no. */
+  readonly leaving?: boolean;
 }
 
 /** A trace that views can show. */

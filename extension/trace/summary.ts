@@ -25,6 +25,7 @@ export function summarize(source: TraceAbout & { readonly store: TraceData }): T
     kernel: hello ? `${hello.release} ${hello.machine}` : '',
     status: source.status,
     message: source.message,
+    leaving: source.leaving ?? false,
     events: store.eventCount,
     packets: store.packetCount,
     drops: store.droppedPackets,

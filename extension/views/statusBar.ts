@@ -21,15 +21,16 @@ export function statusText(summary: TraceSummary): { text: string; tooltip: stri
     failed: '$(error)',
     file: '$(file)',
   }[summary.status];
-  const { overhead, hooksShed } = summary;
+  const { overhead, hooksShed, leaving } = summary;
   const percent = overhead === undefined ? '' : percentText(overhead);
   const figures = [
+    ...(leaving ? ['taking hooks off'] : []),
     ...(summary.status === 'live' ? [`${number.format(Math.round(summary.eventsPerSecond))} events/s`] : []),
     ...(percent ? [`${percent} CPU`] : []),
     lost ? `$(warning) ${number.format(summary.lost)} lost` : '0 lost',
   ];
   return {
-    text: `${icon} ${summary.node} ${figures.join(', ')}`,
+    text: `${leaving ? '$(sync~spin)' : icon} ${summary.node} ${figures.join(', ')}`,
     tooltip: [
       `Packet Trail on ${summary.node}: ${summary.status}`,
       `Filter: ${summary.filter || 'every packet'}`,

@@ -231,6 +231,12 @@ static void glob(void)
 	free(text);
 }
 
+/* To be read; NULL when there is nothing. */
+static FILE *file_of(struct input *input)
+{
+	return input->length ? fmemopen(input->bytes, input->length, "r") : NULL;
+}
+
 static void kallsyms(void)
 {
 	static const char *const words[] = {
@@ -249,9 +255,7 @@ static void kallsyms(void)
 	FILE *file;
 
 	make(&input, words, sizeof(words) / sizeof(*words));
-	if (!input.length)
-		return;
-	file = fmemopen(input.bytes, input.length, "r");
+	file = file_of(&input);
 	if (!file)
 		return;
 	if (kallsyms_read(&symbols, file) == 0) {
@@ -292,9 +296,7 @@ static void modules(void)
 	FILE *file;
 
 	make(&input, words, sizeof(words) / sizeof(*words));
-	if (!input.length)
-		return;
-	file = fmemopen(input.bytes, input.length, "r");
+	file = file_of(&input);
 	if (!file)
 		return;
 	names = modules_read(file, &count);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What events name by number gets its name: once, and another one when it has changed. */
 #include "promise.h"
+#include "symbols.h"
 #include "../kallsyms.h"
 #include "../names.h"
 #include "../print_names.h"
@@ -20,16 +21,6 @@ static const char symbols[] = "ffffffff81000000 T _stext\n"
 			      "ffffffff81000000 T first\n"
 			      "ffffffff81000400 t last\n"
 			      "ffffffff81000500 T _etext\n";
-
-static int read_text(struct kallsyms *kallsyms, const char *text)
-{
-	FILE *file = fmemopen((void *)text, strlen(text), "r");
-	int err = file ? kallsyms_read(kallsyms, file) : -ENOMEM;
-
-	if (file)
-		fclose(file);
-	return err;
-}
 
 /* ---- a memory by number ---- */
 

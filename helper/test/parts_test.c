@@ -33,6 +33,7 @@
 #include "../sink.h"
 #include "../stream.h"
 #include "promise.h"
+#include "symbols.h"
 
 static bool same_bytes(const struct bytes *bytes, const void *expected, size_t length)
 {
@@ -394,16 +395,6 @@ static void control_lines_are_understood_or_refused(void)
 }
 
 /* ---- symbols ---- */
-
-static int read_text(struct kallsyms *kallsyms, const char *text)
-{
-	FILE *file = fmemopen((void *)text, strlen(text), "r");
-	int err = file ? kallsyms_read(kallsyms, file) : -ENOMEM;
-
-	if (file)
-		fclose(file);
-	return err;
-}
 
 static void an_address_finds_its_function(void)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* No address has the name of a function that it isn't in. */
 #include "promise.h"
+#include "symbols.h"
 #include "../kallsyms.h"
 #include "../sections.h"
 
@@ -11,16 +12,6 @@
 #include <unistd.h>
 
 #define PAGE ((uint64_t)sysconf(_SC_PAGESIZE))
-
-static int read_text(struct kallsyms *kallsyms, const char *text)
-{
-	FILE *file = fmemopen((void *)text, strlen(text), "r");
-	int err = file ? kallsyms_read(kallsyms, file) : -ENOMEM;
-
-	if (file)
-		fclose(file);
-	return err;
-}
 
 static int read_modules(struct sections *sections, const char *text, uint64_t *hash)
 {

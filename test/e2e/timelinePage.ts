@@ -80,13 +80,14 @@ export class TimelinePage {
     const selected = (model: TimelineModel): boolean => model.selectedLane?.id === lane.id && model.trail.length > 0;
     let { trail, trailTotal } = await this.until(`the trail of packet ${lane.id}`, selected);
     if (trail.length < trailTotal) {
-      await frame.locator('.trail-grid').focus();
+      // Each key by the grid itself: one that came to the lanes would select another packet.
+      const grid = frame.locator('.trail-grid');
       for (const key of ['End', ...Array<string>(100).fill('PageUp')]) {
-        await this.workbench.page.keyboard.press(key);
+        await grid.press(key);
         ({ trail, trailTotal } = await this.until(`the trail of packet ${lane.id}`, selected));
         if (trail.length === trailTotal) break;
       }
-      await this.workbench.page.keyboard.press('Home');
+      await grid.press('Home');
     }
     if (trail.length < trailTotal)
       throw new Error(`of ${trailTotal} hops of packet ${lane.id} only ${trail.length} show`);
@@ -123,12 +124,11 @@ export class TimelinePage {
     const frame = await this.workbench.webview('#timeline');
     const link = frame.locator('.trail-row .function-name', { hasText: new RegExp(`^${name}$`) }).first();
     const grid = frame.locator('.trail-grid');
-    await grid.focus();
-    await this.workbench.page.keyboard.press('Home');
+    await grid.press('Home');
     // Only the rows in view exist.
     while (!(await link.isVisible())) {
       const before = (await this.model())?.selectedEvent;
-      await this.workbench.page.keyboard.press('PageDown');
+      await grid.press('PageDown');
       const after = (await this.until('another hop', ({ selectedEvent }) => selectedEvent !== undefined)).selectedEvent;
       if (before === after) throw new Error(`the trail shows no hop ${name}`);
     }

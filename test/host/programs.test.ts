@@ -287,6 +287,7 @@ suite('what a trace is started with', () => {
       kernel: '',
       status: 'live',
       message: '',
+      leaving: false,
       events: 10,
       packets: 1,
       drops: 0,
@@ -308,6 +309,8 @@ suite('what a trace is started with', () => {
     assert.match(tooltip, /3\.5 % of one core/);
     assert.match(statusText({ ...summary, overhead: 0.0004 }).text, /< 0\.1 % CPU/);
     assert.match(statusText({ ...summary, lost: 7 }).text, /CPU, \$\(warning\) 7 lost$/);
+    const leaving = statusText({ ...summary, status: 'ended', overhead: undefined, leaving: true });
+    assert.equal(leaving.text, '$(sync~spin) demo taking hooks off, 0 lost');
     const unseen = statusText({ ...summary, missed: 4000 });
     assert.match(unseen.text, /CPU, 0 lost$/);
     assert.match(unseen.tooltip, /4,000 hits, of whatever packets/);
