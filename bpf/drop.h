@@ -5,10 +5,10 @@
 #define PACKET_TRAIL_DROP_H
 
 #include "function.h"
-#include "headers.h"
 #include "identity.h"
 #include "send.h"
 #include "state.h"
+#include "tuple.h"
 
 /* Hook ids of the tracepoints; 0 = not in this trace. */
 volatile const __u32 drop_hook = 0;

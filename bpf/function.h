@@ -15,12 +15,12 @@
 
 #include "arch.h"
 #include "fragments.h"
-#include "headers.h"
 #include "identity.h"
 #include "lineage.h"
 #include "send.h"
 #include "slot.h"
 #include "state.h"
+#include "tuple.h"
 
 #include <bpf/bpf_tracing.h>
 

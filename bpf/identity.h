@@ -10,7 +10,6 @@
 #define PACKET_TRAIL_IDENTITY_H
 
 #include "frame.h"
-#include "headers.h"
 #include "state.h"
 
 struct packet {

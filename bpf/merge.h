@@ -7,11 +7,11 @@
 #define PACKET_TRAIL_MERGE_H
 
 #include "ends.h"
-#include "headers.h"
 #include "identity.h"
 #include "lineage.h"
 #include "send.h"
 #include "state.h"
+#include "tuple.h"
 
 /* Hook id; 0 = not in this trace. */
 volatile const __u32 merge_hook = 0;

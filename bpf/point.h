@@ -7,10 +7,10 @@
 #define PACKET_TRAIL_POINT_H
 
 #include "function.h"
-#include "headers.h"
 #include "identity.h"
 #include "send.h"
 #include "state.h"
+#include "tuple.h"
 
 /* Hook ids, by enum point; 0 = not in this trace. */
 volatile const __u32 point_hooks[POINTS] = {};

@@ -11,11 +11,11 @@
 #define PACKET_TRAIL_PROGRAM_H
 
 #include "function.h"
-#include "headers.h"
 #include "identity.h"
 #include "send.h"
 #include "slot.h"
 #include "state.h"
+#include "tuple.h"
 
 /* Both in one block, so that they stay side by side, as the helper looks for them. */
 #define HOOK_AND_VERDICT(ctx, hook, verdict)                                                       \

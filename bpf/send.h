@@ -7,9 +7,9 @@
 #ifndef PACKET_TRAIL_SEND_H
 #define PACKET_TRAIL_SEND_H
 
-#include "headers.h"
 #include "identity.h"
 #include "state.h"
+#include "tuple.h"
 
 struct iface_key {
 	u32 netns;

@@ -8,12 +8,12 @@
 
 #include "frame.h"
 #include "function.h"
-#include "headers.h"
 #include "identity.h"
 #include "program.h"
 #include "send.h"
 #include "slot.h"
 #include "state.h"
+#include "tuple.h"
 
 /* The skb that the program runs for, 0 = none. */
 static __always_inline u64 skb_of_frame(const struct before_xdp *before, u64 start)
