@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A translation at work: what translate.c shares with the parts that emit a kind of load each. */
+/* A translation at work: what translate.c shares with those that emit loads. */
 #ifndef PACKET_TRAIL_TRANSLATION_H
 #define PACKET_TRAIL_TRANSLATION_H
 
 #include "filter.h"
 #include "known.h"
+#include "unroll.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,10 +38,25 @@ struct translation {
 	__u32 beyond; /* the first byte that it would look at, and can't; 0 = none */
 };
 
+/* The words of M[], and where one lies on the stack. */
+#define WORDS 16
+static inline __s16 word_offset(__u32 k)
+{
+	return (__s16)(4 * (int)(k % WORDS) - 4 * WORDS);
+}
+
+/* ---- translate.c ---- */
+
 void emit(struct translation *t, __u8 code, __u8 dst, __u8 src, __s16 off, __s32 imm);
+
+/* A jump to a classic instruction, `length` or `length` + 1: its offset is filled in when all is
+ * laid out. */
+void emit_jump(struct translation *t, __u8 code, __u8 dst, __u8 src, __s32 imm, size_t target);
 
 /* Ends the filter with 0. */
 void emit_no_match(struct translation *t);
+
+/* ---- translate_load.c ---- */
 
 /* Ends the filter with FILTER_SHORT where fewer bytes are captured. */
 void emit_need(struct translation *t, struct known *known, __u32 bytes);
@@ -50,5 +66,14 @@ void emit_load(struct translation *t, __u8 dst, __u8 base, __s16 off, unsigned i
 
 /* Bytes before `end` are looked at. */
 void extend(struct translation *t, __u32 end);
+
+/* LD and LDX; false if nothing follows. */
+bool translate_load(struct translation *t, const struct step *in, struct known *known);
+
+/*
+ * What lies beside the bytes, into A: the VLAN tag, which comes as type and tag above the length.
+ * NULL, or why it can't be had.
+ */
+const char *load_beside(struct translation *t, __u32 k, struct known *known);
 
 #endif

@@ -4,7 +4,7 @@
 # As in the helper itself.
 include ../lookup.mk
 FILTER_WRAP := $(LOOKUP_WRAP)
-FILTER_SOURCES := ../filter.c ../translate.c ../coming.c ../known.c ../unroll.c ../lookup.c filter_test.c
+FILTER_SOURCES := ../filter.c ../translate.c ../translate_load.c ../coming.c ../known.c ../unroll.c ../lookup.c filter_test.c
 
 $(OUT)/filter_test: $(FILTER_SOURCES) ../filter.h ../translate.h ../translation.h ../coming.h ../known.h ../unroll.h ../../bpf/event.h filter.mk $(LIBPCAP)/lib/libpcap.a | $(OUT)
 	@printf '  %-8s %s\n' TEST $@
