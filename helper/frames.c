@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The sink that writes the framed stream (docs/stream-format.md). */
+/*
+ * The sink that writes the framed stream (docs/stream-format.md). It is long since each frame has
+ * its function here, one after the other.
+ */
 #include "sink.h"
 #include "clock.h"
 #include "encode.h"
@@ -345,11 +348,12 @@ static void frames_end(struct sink *sink, const char *cause, const struct totals
 	bytes_free(&inner);
 	send(frames, FRAME_END, &message);
 	stream_drain(&frames->stream, DRAIN_MS);
+	stream_explain(&frames->stream);
 }
 
-static bool frames_closed(const struct sink *sink)
+static int frames_error(const struct sink *sink)
 {
-	return ((const struct frames *)sink)->stream.closed;
+	return ((const struct frames *)sink)->stream.error;
 }
 
 static bool frames_full(const struct sink *sink)
@@ -359,9 +363,7 @@ static bool frames_full(const struct sink *sink)
 
 static int frames_waiting(const struct sink *sink)
 {
-	const struct frames *frames = (const struct frames *)sink;
-
-	return stream_waiting(&frames->stream) ? frames->stream.fd : -1;
+	return stream_poll(&((const struct frames *)sink)->stream);
 }
 
 static void frames_write(struct sink *sink)
@@ -414,7 +416,7 @@ struct sink *frames_sink(int fd, uint32_t cpus)
 		.flush = frames_flush,
 		.take_lost = frames_take_lost,
 		.end = frames_end,
-		.closed = frames_closed,
+		.error = frames_error,
 		.destroy = frames_destroy,
 		.full = frames_full,
 		.waiting = frames_waiting,

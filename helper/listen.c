@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "log.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -66,6 +67,14 @@ static void obey(enum command command, const char *filter, void *context)
 		capture_resume(&trace->capture);
 }
 
+static void look_at_sink(struct trace *trace)
+{
+	int error = trace->sink ? trace->sink->error(trace->sink) : 0;
+
+	if (error && !trace->cause)
+		trace->cause = error == EPIPE ? "stdout closed" : "error";
+}
+
 void trace_listen(struct trace *trace, int timeout_ms)
 {
 	struct pollfd polls[5] = {
@@ -100,6 +109,5 @@ void trace_listen(struct trace *trace, int timeout_ms)
 	}
 	if (polls[3].revents)
 		trace->sink->write(trace->sink);
-	if (trace->sink && trace->sink->closed(trace->sink) && !trace->cause)
-		trace->cause = "stdin closed";
+	look_at_sink(trace);
 }

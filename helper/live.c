@@ -6,6 +6,8 @@
 #include "log.h"
 #include "privileges.h"
 
+#include <errno.h>
+
 #define POLL_MS	    20	/* while events flow, they wait at most so long in the ring buffer … */
 #define FLUSH_MS    40	/* … and here */
 #define IDLE_MS	    250 /* longest sleep when none do; the first one wakes us */
@@ -215,20 +217,22 @@ void trace_run(struct trace *trace)
 	}
 }
 
-void trace_finish(struct trace *trace)
+int trace_finish(struct trace *trace)
 {
 	struct totals totals;
+	int error;
 
 	trace_tell_progress(trace, "detach", 0, trace->attachment.hooks.functions);
 	capture_pause(&trace->capture);
 	/* What ran when it was told to send nothing may still send. */
 	grace_wait();
 	while (!capture_read(&trace->capture))
-		;
+		sink_drain(trace->sink);
 	trace->sink->flush(trace->sink);
 	attachment_stop(&trace->attachment);
 	capture_account(&trace->capture, &trace->attachment, true, &totals);
 	trace->sink->end(trace->sink, trace->cause, &totals, "");
+	error = trace->sink->error(trace->sink);
 	/* The person has the trace; what hooks nothing any more goes away as fast as the kernel
 	 * lets it. Both wait for the kernel, so they wait together. */
 	if (trace->programs)
@@ -237,4 +241,5 @@ void trace_finish(struct trace *trace)
 	if (trace->programs)
 		programs_detach(trace->programs);
 	say("detached: %zu hooks: done", trace->attachment.hooks.count);
+	return error && error != EPIPE ? -1 : 0;
 }

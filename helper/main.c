@@ -54,7 +54,7 @@ static int run_steps(struct trace *trace)
 	if (options->stream)
 		trace->sink = frames_sink(STDOUT_FILENO, trace->load.settings.cpus);
 	else
-		trace->sink = print_sink(options->json, &trace->attachment.hooks);
+		trace->sink = print_sink(STDOUT_FILENO, options->json, &trace->attachment.hooks);
 	if (!trace->sink)
 		return EXIT_CANT;
 	/* First, since it needs twice its room for a moment. Who needs it says what is missing. */
@@ -85,8 +85,7 @@ static int run_steps(struct trace *trace)
 	trace_attach(trace);
 	if (!trace->cause)
 		trace_run(trace);
-	trace_finish(trace);
-	return EXIT_OK;
+	return trace_finish(trace) ? EXIT_CANT : EXIT_OK;
 }
 
 /* A stream always has its end frame, with the reason when it could not begin. */
@@ -94,7 +93,8 @@ static int run_trace(struct trace *trace)
 {
 	int status = run_steps(trace);
 
-	if (status != EXIT_OK && trace->sink && trace->options.stream) {
+	if (status != EXIT_OK && trace->sink && trace->options.stream &&
+	    !trace->sink->error(trace->sink)) {
 		struct totals none = {0};
 
 		trace->sink->end(trace->sink, "error", &none, log_last());
@@ -176,8 +176,13 @@ int main(int argc, char **argv)
 		status = run_trace(&trace);
 		break;
 	}
-	if (fflush(stdout) == EOF && status == EXIT_OK)
+	if (fflush(stdout) == EOF || ferror(stdout)) {
+		if (errno != EPIPE)
+			complain("can't write: standard output (%s): give it room, or send it "
+				 "elsewhere",
+				 strerror(errno));
 		status = EXIT_CANT;
+	}
 cleanup:
 	clean_up(&trace);
 	return status;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Where programs are attached: see places.h. */
+/*
+ * Where programs are attached: see places.h. It is long since each kind of place is asked for in a
+ * way of its own, each some lines.
+ */
 #include "places.h"
 #include "netlink.h"
 

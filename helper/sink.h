@@ -82,12 +82,14 @@ struct sink {
 		       uint64_t took);
 	/* Sends what waits to be sent together. */
 	void (*flush)(struct sink *sink);
+	/* Optional. Once the trace has ended: waits until all is written, or its reader stalls. */
+	void (*drain)(struct sink *sink);
 	/* Optional. Events that were taken first and lost later, and forgets them. */
 	uint64_t (*take_lost)(struct sink *sink, uint32_t cpu);
 	void (*end)(struct sink *sink, const char *cause, const struct totals *totals,
 		    const char *error);
-	/* The reader is gone: nothing that is sent arrives. */
-	bool (*closed)(const struct sink *sink);
+	/* Why nothing that is sent arrives any more: EPIPE = the reader is gone; 0 = it does. */
+	int (*error)(const struct sink *sink);
 	void (*destroy)(struct sink *sink);
 	/* Optional. So much waits for the reader that no more should be given. */
 	bool (*full)(const struct sink *sink);
@@ -127,6 +129,12 @@ static inline uint64_t sink_take_lost(struct sink *sink, uint32_t cpu)
 	return sink->take_lost ? sink->take_lost(sink, cpu) : 0;
 }
 
+static inline void sink_drain(struct sink *sink)
+{
+	if (sink->drain)
+		sink->drain(sink);
+}
+
 static inline bool sink_full(const struct sink *sink)
 {
 	return sink->full && sink->full(sink);
@@ -139,6 +147,6 @@ static inline int sink_waiting(const struct sink *sink)
 
 /* NULL after it said why. */
 struct sink *frames_sink(int fd, uint32_t cpus);
-struct sink *print_sink(bool json, const struct hooks *hooks);
+struct sink *print_sink(int fd, bool json, const struct hooks *hooks);
 
 #endif

@@ -2,9 +2,11 @@
 /* Frames and the queue in front of standard output: see stream.h. */
 #include "stream.h"
 #include "clock.h"
+#include "log.h"
 #include "utf8.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,7 +156,7 @@ void stream_open(struct stream *stream, int fd, size_t limit)
 void stream_close(struct stream *stream)
 {
 	bytes_free(&stream->queue);
-	stream->closed = true;
+	stream->begin = 0;
 }
 
 size_t stream_waiting(const struct stream *stream)
@@ -167,38 +169,70 @@ bool stream_full(const struct stream *stream)
 	return stream_waiting(stream) >= stream->limit;
 }
 
+int stream_poll(const struct stream *stream)
+{
+	return stream_waiting(stream) && !stream->error ? stream->fd : -1;
+}
+
+/* Room in the queue, or false, and it is as it was. */
+static bool make_room(struct stream *stream, size_t length)
+{
+	if (bytes_reserve(&stream->queue, length))
+		return true;
+	stream->queue.failed = false;
+	return false;
+}
+
+bool stream_text(struct stream *stream, const char *text, size_t length)
+{
+	if (stream->error || !make_room(stream, length))
+		return false;
+	put_bytes(&stream->queue, text, length);
+	return true;
+}
+
 bool stream_frame(struct stream *stream, enum frame type, const struct bytes *payload)
 {
-	if (stream->closed || payload->failed || payload->length + 1 > FRAME_MAX)
+	if (stream->error || payload->failed || payload->length + 1 > FRAME_MAX ||
+	    !make_room(stream, payload->length + 5))
 		return false;
-	/* Room for the whole frame first, so that a failed allocation leaves no half of one. */
-	if (!bytes_reserve(&stream->queue, payload->length + 5)) {
-		stream->queue.failed = false;
-		return false;
-	}
 	put_u32(&stream->queue, payload->length + 1);
 	put_u8(&stream->queue, type);
 	put_bytes(&stream->queue, payload->data, payload->length);
 	return stream_write(stream);
 }
 
+/* How much write() may be given that it doesn't wait: a pipe that can be written to has room for
+ * PIPE_BUF bytes (pipe(7)). */
+static size_t writable(const struct stream *stream)
+{
+	size_t waits = stream_waiting(stream);
+	struct pollfd poller = {.fd = stream->fd, .events = POLLOUT};
+
+	if (!stream->shared)
+		return waits;
+	if (poll(&poller, 1, 0) <= 0)
+		return 0;
+	return waits < PIPE_BUF ? waits : PIPE_BUF;
+}
+
 bool stream_write(struct stream *stream)
 {
-	while (!stream->closed && stream_waiting(stream)) {
-		ssize_t wrote = write(stream->fd, stream->queue.data + stream->begin,
-				      stream_waiting(stream));
+	size_t length;
 
-		if (wrote < 0) {
-			if (errno == EINTR)
-				continue;
-			if (errno == EAGAIN)
-				break;
-			stream->closed = true;
+	while (!stream->error && (length = writable(stream))) {
+		ssize_t wrote = write(stream->fd, stream->queue.data + stream->begin, length);
+
+		if (wrote >= 0) {
+			stream->begin += wrote;
+		} else if (errno == EAGAIN) {
 			break;
+		} else if (errno != EINTR) {
+			/* A socket's reader that left something unread. */
+			stream->error = errno == ECONNRESET ? EPIPE : errno;
 		}
-		stream->begin += wrote;
 	}
-	if (stream->closed || !stream_waiting(stream)) {
+	if (!stream_waiting(stream)) {
 		stream->queue.length = stream->begin = 0;
 	} else if (stream->begin >= stream->queue.capacity / 2) {
 		memmove(stream->queue.data, stream->queue.data + stream->begin,
@@ -206,7 +240,7 @@ bool stream_write(struct stream *stream)
 		stream->queue.length -= stream->begin;
 		stream->begin = 0;
 	}
-	return !stream->closed;
+	return !stream->error;
 }
 
 bool stream_drain(struct stream *stream, int timeout_ms)
@@ -222,5 +256,13 @@ bool stream_drain(struct stream *stream, int timeout_ms)
 		if (poll(&poller, 1, (int)left) < 0 && errno != EINTR)
 			return false;
 	}
-	return !stream->closed;
+	return !stream->error;
+}
+
+void stream_explain(const struct stream *stream)
+{
+	if (stream->error && stream->error != EPIPE)
+		complain("can't write the events: standard output (%s): give it room, or send them "
+			 "elsewhere",
+			 strerror(stream->error));
 }

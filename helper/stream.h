@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The stream's frames (docs/stream-format.md) and the way out: messages in protobuf wire encoding,
- * frames, and a queue in front of standard output that never blocks. Knows nothing of packets.
+ * frames, and a queue in front of standard output, text as well, that never blocks. Knows nothing
+ * of packets.
  */
 #ifndef PACKET_TRAIL_STREAM_H
 #define PACKET_TRAIL_STREAM_H
@@ -63,7 +64,8 @@ struct stream {
 	struct bytes queue;
 	size_t begin; /* first byte of the queue that is not written yet */
 	size_t limit;
-	bool closed; /* the reader went away; writes do nothing from then on */
+	int error;   /* why nothing is written any more: EPIPE = the reader left; 0 = it is */
+	bool shared; /* an open file of others, too, who don't expect it not to block */
 };
 
 void stream_open(struct stream *stream, int fd, size_t limit);
@@ -73,16 +75,25 @@ void stream_close(struct stream *stream);
  * gone. */
 bool stream_frame(struct stream *stream, enum frame type, const struct bytes *payload);
 
+/* Queues text, whole or, when it returns false as above, not at all. */
+bool stream_text(struct stream *stream, const char *text, size_t length);
+
 /* Do `limit` bytes wait? Then nothing more should be made that isn't answered for already. */
 bool stream_full(const struct stream *stream);
 
 /* Bytes that wait. */
 size_t stream_waiting(const struct stream *stream);
 
-/* Writes what the reader takes now. Returns false when it is gone. */
+/* What to poll for writing; -1 = nothing waits. */
+int stream_poll(const struct stream *stream);
+
+/* Writes what the reader takes now. Returns false when nothing can be written any more. */
 bool stream_write(struct stream *stream);
 
 /* Writes all that waits, at most `timeout_ms`. Returns true when nothing is left. */
 bool stream_drain(struct stream *stream, int timeout_ms);
+
+/* Complains of what keeps it from being written, unless its reader left. */
+void stream_explain(const struct stream *stream);
 
 #endif

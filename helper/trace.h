@@ -96,8 +96,9 @@ void trace_attach(struct trace *trace);
 /* Until there is a cause to end. */
 void trace_run(struct trace *trace);
 
-/* Reads the rest, tells the end, and then takes all hooks away. */
-void trace_finish(struct trace *trace);
+/* Reads the rest, tells the end, and then takes all hooks away. 0, or -1 when that couldn't be
+ * written, after it said why. */
+int trace_finish(struct trace *trace);
 
 /* ---- symbols.c ---- */
 

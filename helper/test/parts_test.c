@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The helper's pure parts keep their promises: stream, batches, patterns, control lines, symbols,
- * BTF, text of others. It is long since one program holds them all: each part has a handful of
+ * BTF. It is long since one program holds them all: each part has a handful of
  * promises, and each program more is built, linked and started with every sanitizer.
  */
 #include <errno.h>
@@ -20,19 +20,15 @@
 #include "../btf.h"
 #include "../control.h"
 #include "../encode.h"
-#include "../escape.h"
 #include "../functions.h"
 #include "../glob.h"
-#include "../json.h"
 #include "../kallsyms.h"
-#include "../list.h"
-#include "../log.h"
 #include "../modules.h"
 #include "../options.h"
 #include "../reasons.h"
-#include "../sink.h"
 #include "../stream.h"
 #include "promise.h"
+#include "some_event.h"
 #include "symbols.h"
 
 static bool same_bytes(const struct bytes *bytes, const void *expected, size_t length)
@@ -152,7 +148,7 @@ static void a_stalled_reader_blocks_nothing(void)
 	promise(read_bytes == frames * 1005, "what was queued arrives whole");
 	promise(!stream_full(&stream), "and there is room again");
 	close(pipe_ends[0]);
-	promise(!stream_frame(&stream, FRAME_EVENTS, &payload) && stream.closed,
+	promise(!stream_frame(&stream, FRAME_EVENTS, &payload) && stream.error == EPIPE,
 		"a reader that is gone is noticed");
 	close(pipe_ends[1]);
 	stream_close(&stream);
@@ -160,33 +156,6 @@ static void a_stalled_reader_blocks_nothing(void)
 }
 
 /* ---- batches ---- */
-
-static struct event some_event(void)
-{
-	struct event event = {
-		.type = RECORD_EVENT,
-		.cpu = 1,
-		.hook = 5,
-		.time = 1000,
-		.packet = 7,
-		.skb = 0x1122334455667788,
-		.caller = 0x1010,
-		.pid = 42,
-		.netns = 2,
-		.ifindex = 3,
-		.len = 84,
-		.protocol = 0x0800,
-		.flags = EVENT_TUPLE,
-		.family = 4,
-		.l4_protocol = 1,
-		.sport = 0x0800,
-		.dport = 9,
-		.saddr = {10, 0, 0, 1},
-		.daddr = {10, 0, 0, 2},
-	};
-
-	return event;
-}
 
 static void a_batch_is_written_as_the_format_says(void)
 {
@@ -690,253 +659,6 @@ static void modules_are_known_while_they_are_live(void)
 	modules_free(names, count);
 }
 
-/* ---- text of others ---- */
-
-/* Clears a screen, ends a line, is no UTF-8, turns what follows round, and looks like an escape. */
-#define EVIL	     "\x1b[2J\n\xff\xe2\x80\xae\\"
-#define EVIL_SHOWN   "\\x1b[2J\\n\\xff\\u202e\\\\"
-#define EVIL_IN_JSON "\"\\u001b[2J\\u000a\\ufffd\\u202e\\\\\""
-
-/* What is written to this descriptor, to be freed. */
-static char *written(int to, void (*act)(void))
-{
-	int saved = dup(to), file = memfd_create("written", 0);
-	off_t length;
-	char *text;
-
-	fflush(NULL);
-	dup2(file, to);
-	act();
-	fflush(NULL);
-	dup2(saved, to);
-	close(saved);
-	length = lseek(file, 0, SEEK_END);
-	text = calloc(1, (size_t)length + 1);
-	if (!text || pread(file, text, (size_t)length, 0) != length)
-		abort();
-	close(file);
-	return text;
-}
-
-static size_t times(const char *text, const char *part)
-{
-	size_t count = 0;
-
-	for (; (text = strstr(text, part)); text += strlen(part))
-		count++;
-	return count;
-}
-
-/* Nothing of EVIL is in it as it was; a line's end is one of ours. */
-static bool harmless(const char *text)
-{
-	return !strpbrk(text, "\x1b\xff") && !strstr(text, "\xe2\x80\xae") && !strstr(text, "2J\n");
-}
-
-static const char *escaped(const char *text)
-{
-	static char out[64];
-	const char *rest = text;
-
-	escape(&rest, out, sizeof(out));
-	promise(!*rest, "there is room");
-	return out;
-}
-
-static void what_a_terminal_would_obey_is_written_out(void)
-{
-	static const char *const cases[][2] = {
-		{"eth0", "eth0"},
-		{"gr\xc3\xbcn \xe6\x97\xa5 \xf0\x9f\x98\x80",
-		 "gr\xc3\xbcn \xe6\x97\xa5 \xf0\x9f\x98\x80"},
-		{"\n\r\t\\", "\\n\\r\\t\\\\"},
-		{"\x01\x1b\x7f", "\\x01\\x1b\\x7f"},
-		/* C1, as bytes and as UTF-8. */
-		{"\x9b\x32J", "\\x9b2J"},
-		{"\xc2\x80\xc2\x9b\xc2\x9f\xc2\xa1", "\\u0080\\u009b\\u009f\xc2\xa1"},
-		/* Cut short, overlong, half of a pair, beyond Unicode. */
-		{"\xc3", "\\xc3"},
-		{"\xe2\x82", "\\xe2\\x82"},
-		{"\xc0\x9b", "\\xc0\\x9b"},
-		{"\xed\xa0\x80", "\\xed\\xa0\\x80"},
-		{"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80"},
-		/* Bidirectional, invisible, ends of lines. */
-		{"\xe2\x80\x8b\xe2\x80\x8f\xe2\x80\x90", "\\u200b\\u200f\xe2\x80\x90"},
-		{"\xe2\x80\xa8\xe2\x80\xa9\xe2\x80\xaa\xe2\x80\xae",
-		 "\\u2028\\u2029\\u202a\\u202e"},
-		{"\xe2\x81\xa6\xe2\x81\xa9\xef\xbb\xbf", "\\u2066\\u2069\\ufeff"},
-		{"\xf3\xa0\x81\x81", "\\U000e0041"},
-		/* Their low byte is that of an end of a line, and of a backslash. */
-		{"\xc4\x8a\xc5\x9c", "\xc4\x8a\xc5\x9c"},
-	};
-	const char *rest = "ab\x1b"
-			   "cd";
-	char out[ESCAPE_ROOM + 2];
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-		promise(strcmp(escaped(cases[i][0]), cases[i][1]) == 0, cases[i][1]);
-	promise(escape(&rest, out, sizeof(out)) == 6 && strcmp(out, "ab\\x1b") == 0 &&
-			strcmp(rest, "cd") == 0,
-		"what finds no room is left");
-}
-
-static struct kallsyms evil_symbols;
-static struct reasons evil_reasons;
-
-static void trace_evil(bool json)
-{
-	struct hook items[] = {{.id = 1, .function = EVIL, .module = EVIL, .prototype = ""},
-			       {.id = 2, .function = "ip_rcv", .module = "", .prototype = ""}};
-	struct hooks hooks = {.items = items, .count = 2};
-	struct sink *sink = print_sink(json, &hooks);
-	struct event event = some_event();
-	const uint64_t stack[STACK_DEPTH] = {0xffffffff81000104};
-
-	sink->hello(sink, NULL, &evil_symbols);
-	sink->reasons(sink, &evil_reasons);
-	sink->netns(sink, 2, 0, EVIL);
-	sink->iface(sink, 2, 3, EVIL);
-	sink->netns(sink, 4, 0, "gr\xc3\xbcn");
-	sink->iface(sink, 4, 3, "eth0");
-	event.hook = 1;
-	event.flags |= EVENT_DROP;
-	event.reason = 9;
-	event.caller = 0xffffffff81000102;
-	memcpy(event.comm, EVIL, sizeof(EVIL));
-	sink->event(sink, &event, stack);
-	event = some_event();
-	event.hook = 2;
-	event.netns = 4;
-	sink->event(sink, &event, NULL);
-	sink->destroy(sink);
-}
-
-static void trace_evil_for_a_person(void)
-{
-	trace_evil(false);
-}
-
-static void trace_evil_for_a_program(void)
-{
-	trace_evil(true);
-}
-
-static void end_with_evil(void)
-{
-	const struct hooks none = {0};
-	struct sink *sink = print_sink(false, &none);
-	const struct totals totals = {0};
-
-	sink->end(sink, "error", &totals, EVIL);
-	sink->destroy(sink);
-}
-
-static void a_trace_shows_names_and_never_obeys_them(void)
-{
-	char *text;
-
-	/* What a symbol is called has no other characters: kallsyms.c reads none. */
-	promise(read_text(&evil_symbols, "ffffffff81000000 T _stext\n"
-					 "ffffffff81000100 t e\\x1bvil\t[\x1b[2J]\n") == 0,
-		"symbols");
-	evil_reasons.items = calloc(1, sizeof(*evil_reasons.items));
-	evil_reasons.items[0] = (struct reason){.value = 9, .name = strdup(EVIL)};
-	evil_reasons.count = 1;
-	text = written(STDOUT_FILENO, trace_evil_for_a_person);
-	promise(harmless(text), "nothing reaches the terminal as it was");
-	promise(times(text, "\n") == 3, "an event is one line, and each address of a stack");
-	promise(times(text, EVIL_SHOWN) == 4, "namespace, interface, function, reason");
-	promise(times(text, " at e\\\\x1bvil+0x2\n    e\\\\x1bvil+0x4\n") == 1,
-		"the place of a drop, the stack");
-	promise(strstr(text, "  1 gr\xc3\xbcn         eth0            #7      "
-			     "ip_rcv                           ICMP 10.0.0.1 > "),
-		"columns stand below each other, by characters");
-	free(text);
-	text = written(STDOUT_FILENO, trace_evil_for_a_program);
-	promise(harmless(text) && times(text, "\n") == 2, "an object a line");
-	promise(times(text, EVIL_IN_JSON) == 6,
-		"function, module, process, namespace, interface, reason");
-	promise(times(text, "\"e\\\\x1bvil+0x") == 2, "the drop's place, the stack");
-	promise(strstr(text, "\"netns_name\":\"gr\xc3\xbcn\""), "what is text stays as it is");
-	free(text);
-	text = written(STDERR_FILENO, end_with_evil);
-	promise(harmless(text) && strstr(text, EVIL_SHOWN "\n"), "why it ended");
-	free(text);
-	kallsyms_close(&evil_symbols);
-	reasons_free(&evil_reasons);
-}
-
-static void list_evil(void)
-{
-	struct function item = {.name = EVIL, .module = EVIL, .prototype = EVIL};
-	struct skipped skipped = {.name = EVIL, .module = EVIL, .reason = EVIL};
-	const struct functions functions = {
-		.items = &item, .count = 1, .skipped = &skipped, .skipped_count = 1};
-
-	list_hooks(&functions, false);
-	list_hooks(&functions, true);
-}
-
-static void a_list_shows_names_and_never_obeys_them(void)
-{
-	char *text = written(STDOUT_FILENO, list_evil);
-
-	promise(harmless(text), "nothing reaches the terminal as it was");
-	promise(strstr(text, "hook " EVIL_SHOWN ":" EVIL_SHOWN "  " EVIL_SHOWN "\n"
-			     "skip " EVIL_SHOWN ":" EVIL_SHOWN "  " EVIL_SHOWN "\n"),
-		"a line each");
-	promise(times(text, EVIL_IN_JSON) == 6, "the same as JSON");
-	free(text);
-}
-
-static void complain_of_evil(void)
-{
-	complain("no such interface: --interface %s: give another", EVIL);
-}
-
-static void a_message_is_one_line_whatever_it_is_about(void)
-{
-	static const char said[] = "no such interface: --interface " EVIL_SHOWN ": give another";
-	char *text = written(STDERR_FILENO, complain_of_evil);
-
-	promise(strncmp(text, "packet-trail-helper: ", 21) == 0, "ours");
-	promise(strncmp(text + 21, said, sizeof(said) - 1) == 0 &&
-			strcmp(strchr(text, '\n'), "\n") == 0,
-		"one line that can be read");
-	promise(strcmp(log_last(), said) == 0, "the end frame says the same");
-	free(text);
-}
-
-__attribute__((format(printf, 1, 2))) static void hear(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	say_lines(format, args);
-	va_end(args);
-}
-
-static void hear_evil(void)
-{
-	hear("libbpf: failed to open %s: %d\n", "\x1b[2J\xff", 2);
-	hear("libbpf: -- BEGIN LOG --\n%s-- END LOG --\n", "0: (95) exit\n");
-}
-
-static void what_a_library_says_is_told_as_lines_when_all_is(void)
-{
-	char *text = written(STDERR_FILENO, hear_evil);
-
-	promise(!*text, "nothing, unless it is asked for");
-	free(text);
-	log_verbose = true;
-	text = written(STDERR_FILENO, hear_evil);
-	log_verbose = false;
-	promise(strcmp(text, "libbpf: failed to open \\x1b[2J\\xff: 2\n"
-			     "libbpf: -- BEGIN LOG --\n  0: (95) exit\n  -- END LOG --\n") == 0,
-		"a log keeps its lines, a name is none");
-	free(text);
-}
-
 int main(void)
 {
 	/* As the helper does: a reader that is gone is an error of write(). */
@@ -958,10 +680,5 @@ int main(void)
 	bad_arguments_are_refused();
 	the_rest_of_the_line_is_the_filter();
 	a_session_is_an_expression();
-	what_a_terminal_would_obey_is_written_out();
-	a_trace_shows_names_and_never_obeys_them();
-	a_list_shows_names_and_never_obeys_them();
-	a_message_is_one_line_whatever_it_is_about();
-	what_a_library_says_is_told_as_lines_when_all_is();
 	return promises_told();
 }

@@ -1,4 +1,4 @@
-// What things are called on a node is shown and never obeyed, whatever bytes a name is made of.
+// What things are called on a node is shown and never obeyed, whatever bytes a name is made of; what can’t be shown is told.
 import { beforeAll, describe, expect, test } from 'vitest';
 import { helperPath, quote, trace, trails } from '../tracing.ts';
 import type { Suite } from './suite.ts';
@@ -119,6 +119,40 @@ export const text: Suite = (_kernel, booted) => {
       expect(none.code).toBe(2);
       expect(none.stderr).toContain(String.raw`--interface \\x1b[2J\\xff\\u202e\\\\ (`);
     });
+  });
+
+  test('what can’t be written is told, counted, and no success', async () => {
+    const { stdout } = await booted().exec(
+      `cd /tmp; mkfifo silent; exec 9<>silent
+       ping -n -q -i 0.2 127.0.0.1 >/dev/null & ping=$!
+       for form in '' --json --stream; do
+         ${helperPath} $form --no-programs ${few.join(' ')} icmp <&9 >/dev/full 2>full.said; echo "trace $form: $?"; cat full.said
+       done
+       for task in --version --list-hooks; do
+         ${helperPath} $task >/dev/full 2>full.said; echo "$task: $?"; tail -n 1 full.said
+       done
+       ${helperPath} --no-programs ${few.join(' ')} icmp 2>head.said | head -n 1 >/dev/null; cat head.said
+       kill -INT $ping; rm -f silent full.said head.said`,
+      { timeoutMs: 120_000 },
+    );
+    const events =
+      /can't write the events: standard output \(No space left on device\): give it room, or send them elsewhere$/m;
+    const lost = /ended \(error\): 0 events of [1-9]\d* packets, [1-9]\d* lost$/m;
+    const [lines, json, stream, ...tasks] = stdout.split(/^(?=trace |--)/m);
+    expect(lines).toMatch(/^trace : 1\n/);
+    expect(json).toMatch(/^trace --json: 1\n/);
+    for (const said of [lines, json]) {
+      expect(said).toMatch(events);
+      expect(said).toMatch(lost);
+    }
+    expect(stream).toMatch(/^trace --stream: 1\n/);
+    expect(stream).toMatch(events);
+    for (const said of tasks)
+      expect(said).toMatch(
+        /^--[a-z-]+: 1\n.*: can't write: standard output \(No space left on device\): give it room, /,
+      );
+    expect(tasks).toHaveLength(2);
+    expect(stdout).toMatch(/ended \(stdout closed\): \d+ events of \d+ packets, 0 lost\n$/);
   });
 
   test('messages, lists and checks repeat an argument and never obey it', async () => {
