@@ -15,9 +15,15 @@ export interface KnownHostsPlace {
 /** What the files say of one host's key. */
 export type HostKeyVerdict =
   | { readonly kind: 'known'; readonly place: KnownHostsPlace }
-  | { readonly kind: 'unknown' }
+  /** `authority`: a certificate authority that is listed for the host; what it vouches for isn't read here. */
+  | { readonly kind: 'unknown'; readonly authority?: KnownHostsPlace }
   /** The host is listed with another key. `knownType` differs from the offered type when the host now offers another kind of key. */
-  | { readonly kind: 'changed'; readonly place: KnownHostsPlace; readonly knownType: string }
+  | {
+      readonly kind: 'changed';
+      readonly place: KnownHostsPlace;
+      readonly knownType: string;
+      readonly authority?: KnownHostsPlace;
+    }
   | { readonly kind: 'revoked'; readonly place: KnownHostsPlace };
 
 /** A line that was passed over, and why. */
@@ -92,9 +98,9 @@ export class KnownHosts {
   }
 
   /**
-   * The verdict on `key`, offered by `host` at `port`. Like ssh, a port other than 22 is looked up as `[host]:port`, and a
-   * key listed for the bare host is accepted too. Unlike ssh, a listed host that offers only another *type* of key counts as
-   * changed: the connection asks for the listed types first, so an honest host has no reason to.
+   * The verdict on `key`, offered by `host` at `port`, as ssh has it (check_host_key() of its sshconnect.c): a port other than 22
+   * is looked up as `[host]:port`, and where that has no key, one listed for the bare host is accepted. A listed host that offers
+   * only another *type* of key counts as changed: the connection asks for the listed types first, so an honest host has no reason to.
    */
   check(host: string, port: number, key: Uint8Array): HostKeyVerdict {
     const encoded = Buffer.from(key).toString('base64');
@@ -107,27 +113,27 @@ export class KnownHosts {
     );
     if (revoked !== undefined) return { kind: 'revoked', place: place(revoked) };
 
-    const listed = this.#entries.filter((entry) => entry.marker === '' && matches(entry, name));
-    const same =
-      listed.find((entry) => entry.key === encoded) ??
-      (name === bare
-        ? undefined
-        : this.#entries.find((entry) => entry.marker === '' && entry.key === encoded && matches(entry, bare)));
+    const listed = this.#listed(name);
+    const same = (listed.length > 0 ? listed : this.#listed(bare)).find((entry) => entry.key === encoded);
     if (same !== undefined) return { kind: 'known', place: place(same) };
 
+    const vouching = this.#entries.find(
+      (entry) => entry.marker === '@cert-authority' && (matches(entry, name) || matches(entry, bare)),
+    );
+    const authority = vouching && { authority: place(vouching) };
     const other = listed.find((entry) => entry.type === type) ?? listed[0];
-    if (other === undefined) return { kind: 'unknown' };
-    return { kind: 'changed', place: place(other), knownType: other.type };
+    if (other === undefined) return { kind: 'unknown', ...authority };
+    return { kind: 'changed', place: place(other), knownType: other.type, ...authority };
   }
 
   /** The types of the keys that are listed for the host, in the files' order. */
   typesFor(host: string, port: number): string[] {
-    const name = knownHostsName(host, port);
-    const bare = host.toLowerCase();
-    const found = (wanted: string) =>
-      this.#entries.filter((entry) => entry.marker === '' && matches(entry, wanted)).map((entry) => entry.type);
-    const types = found(name);
-    return [...new Set(types.length > 0 ? types : found(bare))];
+    const listed = this.#listed(knownHostsName(host, port));
+    return [...new Set((listed.length > 0 ? listed : this.#listed(host.toLowerCase())).map((entry) => entry.type))];
+  }
+
+  #listed(name: string): readonly Entry[] {
+    return this.#entries.filter((entry) => entry.marker === '' && matches(entry, name));
   }
 }
 

@@ -77,6 +77,8 @@ export interface Prompter {
     readonly host: string;
     readonly keyType: string;
     readonly fingerprint: string;
+    /** Where a certificate authority is listed for the host, whose certificates aren't read: "FILE, line N". */
+    readonly authority?: string;
   }): Promise<boolean>;
 }
 

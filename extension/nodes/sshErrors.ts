@@ -1,5 +1,6 @@
 // What can go wrong on the way to a host over SSH, each with its mend.
 import { NodeError } from './node.ts';
+import type { HostKeyVerdict, KnownHostsPlace } from './knownHosts.ts';
 import type { SignIn } from './signIn.ts';
 import type { ResolvedHost } from './sshConfig.ts';
 
@@ -10,31 +11,59 @@ export interface Hop {
   readonly label: string;
 }
 
-/** known_hosts lists another key. `name`: the host as known_hosts has it; `type` and `print`: of the key that is offered. */
+/** "FILE, line N". */
+export function placeText({ file, line }: KnownHostsPlace): string {
+  return `${file}, line ${line}`;
+}
+
+const unread = (authority: KnownHostsPlace): string =>
+  `${placeText(authority)}, lists a certificate authority for it, but Packet Trail reads no certificates of hosts`;
+
+/**
+ * Known_hosts lists another key. `name`: the host as known_hosts has it; `type` and `print`: of the key that is offered.
+ * Where an authority vouches for the host, the plain keys that were once listed may be stale, and a person can't know that from here.
+ */
 export function hostKeyChanged(
   node: string,
   hop: Hop,
   name: string,
-  verdict: { readonly place: { readonly file: string; readonly line: number }; readonly knownType: string },
+  verdict: HostKeyVerdict & { readonly kind: 'changed' },
   type: string,
   print: string,
 ): NodeError {
   const { file, line } = verdict.place;
+  const { authority } = verdict;
+  const remove = `remove the old one with: ssh-keygen -f '${file}' -R '${name}'`;
   return new NodeError(
     'host-key-changed',
     node,
-    `The host key of ${hop.label} has changed: it offers ${type} ${print}, but ${file}, line ${line}, lists another ${verdict.knownType} key.`,
-    `Someone may be intercepting the connection. If you know why the key changed, remove the old one with: ssh-keygen -f '${file}' -R '${name}'`,
+    `The host key of ${hop.label} has changed: it offers ${type} ${print}, but ${file}, line ${line}, lists another ${verdict.knownType} key.` +
+      (authority === undefined ? '' : ` ${unread(authority)}.`),
+    authority === undefined
+      ? `Someone may be intercepting the connection. If you know why the key changed, ${remove}`
+      : `Run "ssh ${hop.host.alias}" in a terminal, which checks the certificate. If it connects, compare this fingerprint with that of the ` +
+          `node's own key, add the key to ${file}, and ${remove}`,
   );
 }
 
 /** A key that known_hosts doesn't list, and `why` it isn't taken. */
-export function hostKeyRejected(node: string, hop: Hop, type: string, print: string, why: string): NodeError {
+export function hostKeyRejected(
+  node: string,
+  hop: Hop,
+  verdict: HostKeyVerdict & { readonly kind: 'unknown' },
+  type: string,
+  print: string,
+  why: string,
+): NodeError {
+  const { authority } = verdict;
   return new NodeError(
     'host-key-rejected',
     node,
-    `The host key of ${hop.label} (${type} ${print}) is not known, ${why}.`,
-    `Compare the fingerprint with one from a source you trust, then connect again or run "ssh ${hop.host.alias}" in a terminal.`,
+    `The host key of ${hop.label} (${type} ${print}) is not known, ${why}.` +
+      (authority === undefined ? '' : ` ${unread(authority)}.`),
+    authority === undefined
+      ? `Compare the fingerprint with one from a source you trust, then connect again or run "ssh ${hop.host.alias}" in a terminal.`
+      : `Compare the fingerprint with one from a source you trust, then add the key itself to known_hosts.`,
   );
 }
 

@@ -7,7 +7,15 @@ import { cancelled, Deadline, orCancelled } from './cancel.ts';
 import { fingerprint, keyType, KnownHosts, knownHostsName, remember } from './knownHosts.ts';
 import { NodeError, type ConnectOptions } from './node.ts';
 import { SignIn } from './signIn.ts';
-import { asNodeError, connectError, hostKeyChanged, hostKeyRejected, signInError, type Hop } from './sshErrors.ts';
+import {
+  asNodeError,
+  connectError,
+  hostKeyChanged,
+  hostKeyRejected,
+  placeText,
+  signInError,
+  type Hop,
+} from './sshErrors.ts';
 
 /** What a handshake takes from its surroundings. */
 export interface HandshakeOptions {
@@ -89,20 +97,26 @@ export async function signedIn(
             new NodeError(
               'host-key-rejected',
               node,
-              `The host key of ${hop.label} (${type} ${print}) is marked as revoked in ${verdict.place.file}, line ${verdict.place.line}.`,
+              `The host key of ${hop.label} (${type} ${print}) is marked as revoked in ${placeText(verdict.place)}.`,
               'Do not connect: ask who runs the host which key it has now.',
             ),
           );
           return false;
         case 'unknown':
           if (host.strictHostKeyChecking === 'yes') {
-            fail(hostKeyRejected(node, hop, type, print, 'and StrictHostKeyChecking is on'));
+            fail(hostKeyRejected(node, hop, verdict, type, print, 'and StrictHostKeyChecking is on'));
             return false;
           }
           if (host.strictHostKeyChecking === 'ask') {
-            const request = { node, host: knownHostsName(keyHost, keyPort), keyType: type, fingerprint: print };
+            const request = {
+              node,
+              host: knownHostsName(keyHost, keyPort),
+              keyType: type,
+              fingerprint: print,
+              ...(verdict.authority && { authority: placeText(verdict.authority) }),
+            };
             if (!(await ask(() => prompter.trustHostKey(request)))) {
-              fail(hostKeyRejected(node, hop, type, print, 'and it was not trusted'));
+              fail(hostKeyRejected(node, hop, verdict, type, print, 'and it was not trusted'));
               return false;
             }
           }

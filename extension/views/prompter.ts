@@ -38,7 +38,10 @@ export class WindowPrompter implements Prompter {
         detail:
           `Its ${request.keyType} key has the fingerprint ${request.fingerprint}. ` +
           `Compare it with the one that the machine's administrator gives you. ` +
-          `It is added to your known_hosts file when you trust it.`,
+          `It is added to your known_hosts file when you trust it.` +
+          (request.authority === undefined
+            ? ''
+            : ` ${request.authority}, lists a certificate authority for it, but Packet Trail reads no certificates of hosts.`),
       },
       trust,
     );

@@ -62,12 +62,24 @@ describe('check', () => {
     expect(await verdict(text, 'node')).toMatchObject({ kind: 'known', place: { line: 3 } });
   });
 
-  test('a port belongs to the name; a matching bare name is accepted, a differing one does not count', async () => {
+  test('a port belongs to the name; where it has no key, a matching bare name is accepted and a differing one does not count', async () => {
     expect(await verdict(`[node]:2222 ${keys.a.text}\n`, 'node', 2222)).toMatchObject({ kind: 'known' });
     expect(await verdict(`[node]:2222 ${keys.a.text}\n`, 'node', 22)).toEqual({ kind: 'unknown' });
     expect(await verdict(`node ${keys.a.text}\n`, 'node', 2222)).toMatchObject({ kind: 'known' });
     expect(await verdict(`node ${keys.b.text}\n`, 'node', 2222)).toEqual({ kind: 'unknown' });
   });
+
+  test.each(['a plain name', 'a hashed name'])(
+    'the key that is listed for the port decides, not that of %s',
+    async (how) => {
+      const path = await file(`node ${keys.a.text}\n[node]:2222 ${keys.b.text}\n`);
+      if (how === 'a hashed name') await runProgram('ssh-keygen', ['-q', '-H', '-f', path]);
+      const known = await KnownHosts.read([path]);
+      expect(known.check('node', 2222, keys.a.blob)).toMatchObject({ kind: 'changed', place: { line: 2 } });
+      expect(known.check('node', 2222, keys.b.blob)).toMatchObject({ kind: 'known', place: { line: 2 } });
+      expect(known.check('node', 22, keys.a.blob)).toMatchObject({ kind: 'known', place: { line: 1 } });
+    },
+  );
 
   test('wildcards match and negation excludes', async () => {
     expect(await verdict(`*.example,!bad.example ${keys.a.text}\n`, 'good.example')).toMatchObject({ kind: 'known' });
@@ -93,8 +105,20 @@ describe('check', () => {
     expect(known.check('node', 22, keys.a.blob)).toMatchObject({ kind: 'revoked', place: { line: 1 } });
   });
 
-  test('a certificate authority vouches for nothing here', async () => {
-    expect(await verdict(`@cert-authority * ${keys.a.text}\n`, 'node')).toEqual({ kind: 'unknown' });
+  test('a certificate authority vouches for nothing here, and is named where it speaks for the host', async () => {
+    const authority = `@cert-authority *.lab,!gw.lab ${keys.a.text}\n`;
+    expect(await verdict(authority, 'node.lab')).toMatchObject({ kind: 'unknown', authority: { line: 1 } });
+    expect(await verdict(authority, 'node.lab', 2222)).toMatchObject({ kind: 'unknown', authority: { line: 1 } });
+    expect(await verdict(authority, 'gw.lab')).toEqual({ kind: 'unknown' });
+    expect(await verdict(`${authority}node.lab ${keys.rsa.text}\n`, 'node.lab')).toMatchObject({
+      kind: 'changed',
+      place: { line: 2 },
+      authority: { line: 1 },
+    });
+    expect(await verdict(`${authority}node.lab ${keys.a.text}\n`, 'node.lab')).toEqual({
+      kind: 'known',
+      place: { file: expect.any(String) as string, line: 2 },
+    });
   });
 
   test('a missing file is empty; several files are read in order', async () => {
