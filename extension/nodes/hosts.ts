@@ -1,7 +1,7 @@
 // The hosts that a person has named in ssh_config, for the pick of a node.
 import { homedir } from 'node:os';
-import { join } from 'node:path';
-import { parseDirective, readConfigLines, type SshConfigOptions } from './sshConfig.ts';
+import type { SshConfigOptions } from './sshConfig.ts';
+import { configPath, hostApplies, readDirectives } from './sshConfigFile.ts';
 
 /** A Host of ssh_config and the place that names it first. */
 export interface ListedHost {
@@ -11,15 +11,23 @@ export interface ListedHost {
   readonly line: number;
 }
 
-/** The named hosts in the order of the file, Include followed; patterns (`*`, `?`, `!`) are left out. No file: no hosts. */
+/**
+ * The named hosts in the order of the file, Include followed. Patterns (`*`, `?`, `!`) are left out, and what no Host can be: names
+ * below an Include that is for other hosts, or with a comma. No file: no hosts.
+ */
 export async function listHosts(options: SshConfigOptions = {}): Promise<ListedHost[]> {
   const home = options.home ?? homedir();
   const found = new Map<string, ListedHost>();
-  for (const { text, file, line } of await readConfigLines(options.configFile ?? join(home, '.ssh', 'config'), home)) {
-    const { keyword, args } = parseDirective(text);
+  for (const { keyword, args, file, line, blocks } of await readDirectives(
+    configPath(options.configFile, home),
+    home,
+  )) {
     if (keyword !== 'host') continue;
-    for (const name of args)
-      if (!/[*?!]/.test(name) && !name.startsWith('-') && !found.has(name)) found.set(name, { name, file, line });
+    for (const name of args) {
+      if (/[*?!,]/.test(name) || name.startsWith('-') || found.has(name)) continue;
+      if (blocks.every((block) => block.keyword === 'match' || hostApplies(block.args, name)))
+        found.set(name, { name, file, line });
+    }
   }
   return [...found.values()];
 }

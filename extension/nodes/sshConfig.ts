@@ -1,23 +1,22 @@
 // What ssh_config says of a host. `ssh -G` is asked where OpenSSH is installed, because only it knows all of its own rules;
-// the npm package ssh-config stands in elsewhere. Format: ssh_config(5).
-import { execFile } from 'node:child_process';
-import { readdir, readFile, stat } from 'node:fs/promises';
+// elsewhere the file is read here (sshConfigFile.ts). Format: ssh_config(5).
+import { execFile, type ExecFileException } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { homedir, hostname, userInfo } from 'node:os';
-import { dirname, isAbsolute, join, sep } from 'node:path';
-import SSHConfig from 'ssh-config';
-import { reasonOf } from '../protocol/reason.ts';
-import { globMatch } from '../glob.ts';
 import { orCancelled } from './cancel.ts';
 import { NodeError } from './node.ts';
+import { configPath, readDirectives, valuesFor, withHome, type Encoding, type Values } from './sshConfigFile.ts';
 
 /** Where to look; every field has the usual default. */
 export interface SshConfigOptions {
-  /** As `ssh -F FILE`: read this file only. Default: ~/.ssh/config and the system's. */
+  /** As `ssh -F FILE`: read this file only; `~` is the home folder. Default: ~/.ssh/config and the system's. */
   readonly configFile?: string | undefined;
   /** The OpenSSH client, or '' to do without it. Default: `ssh` from PATH. */
   readonly sshProgram?: string | undefined;
   /** Default: the home of the person who runs VS Code. */
   readonly home?: string | undefined;
+  /** Told of what is not read, a line each. */
+  readonly log?: ((line: string) => void) | undefined;
 }
 
 /** A host as the connection needs it: names resolved, defaults filled in, `~` and `%` tokens expanded. */
@@ -97,75 +96,79 @@ export async function resolveHost(
   const home = options.home ?? homedir();
   const values =
     options.sshProgram === '' ? undefined : await orCancelled(node, signal, askOpenSsh(node, spec, options, signal));
-  return fill(spec, values ?? (await computeWithoutOpenSsh(node, spec, options, home)), home);
+  return fill(spec, values ?? (await valuesWithoutOpenSsh(spec, options, home)), home);
 }
 
-type Values = ReadonlyMap<string, readonly string[]>;
-
 /** The output of `ssh -G`; undefined when there is no OpenSSH client. */
-function askOpenSsh(
+async function askOpenSsh(
   node: string,
   spec: HostSpec,
   options: SshConfigOptions,
   signal: AbortSignal | undefined,
 ): Promise<Values | undefined> {
+  const home = options.home ?? homedir();
   const args = ['-G'];
-  if (options.configFile !== undefined) args.push('-F', options.configFile);
+  if (options.configFile !== undefined) args.push('-F', configPath(options.configFile, home));
   if (spec.port !== undefined) args.push('-p', String(spec.port));
   if (spec.user !== undefined) args.push('-l', spec.user);
   args.push('--', spec.host);
-  return new Promise((resolve, reject) => {
-    const limits = { timeout: 15_000, maxBuffer: 1 << 20, windowsHide: true, ...(signal && { signal }) };
+  const limits = {
+    timeout: 15_000,
+    maxBuffer: 1 << 20,
+    windowsHide: true,
+    ...(signal && { signal }),
+    ...(options.home !== undefined && { env: { ...process.env, HOME: options.home } }),
+  };
+  const { error, stdout, stderr } = await new Promise<Answer>((resolve) => {
     execFile(options.sshProgram ?? 'ssh', args, limits, (error, stdout, stderr) => {
-      if (error === null) {
-        const values = new Map<string, string[]>();
-        for (const line of stdout.split(/\r?\n/)) {
-          const space = line.indexOf(' ');
-          if (space > 0) append(values, line.slice(0, space).toLowerCase(), line.slice(space + 1));
-        }
-        resolve(values);
-      } else if (error.code === 'ENOENT') resolve(undefined);
-      else {
-        const said = stderr.trim().split('\n')[0]?.trim() ?? '';
-        reject(
-          new NodeError(
-            'unknown-host',
-            node,
-            `The SSH configuration for ${spec.host} cannot be used: ${said === '' ? error.message : said}.`,
-            `Try "ssh -G ${spec.host}" in a terminal and correct what it names.`,
-          ),
-        );
-      }
+      resolve({ error, stdout, stderr });
     });
   });
+  if (error === null) {
+    const values = new Map<string, string[]>();
+    for (const line of stdout.split(/\r?\n/)) {
+      const space = line.indexOf(' ');
+      const key = line.slice(0, space).toLowerCase();
+      if (space > 0) values.set(key, [...(values.get(key) ?? []), line.slice(space + 1)]);
+    }
+    return values;
+  }
+  if (error.code === 'ENOENT') return undefined;
+  const said = stderr.trim().split('\n')[0]?.trim() ?? '';
+  throw new NodeError(
+    'unknown-host',
+    node,
+    `The SSH configuration for ${spec.host} cannot be used: ${said === '' ? error.message : said}.`,
+    (await encodingMend(options, home)) ?? `Try "ssh -G ${spec.host}" in a terminal and correct what it names.`,
+  );
 }
 
-async function computeWithoutOpenSsh(
-  node: string,
-  spec: HostSpec,
-  options: SshConfigOptions,
-  home: string,
-): Promise<Values> {
-  const lines = await readConfigLines(options.configFile ?? join(home, '.ssh', 'config'), home);
-  const values = new Map<string, string[]>();
-  try {
-    const config = SSHConfig.parse(lines.map(({ text }) => text).join('\n'));
-    const query = spec.user === undefined ? { Host: spec.host } : { Host: spec.host, User: spec.user };
-    // Match exec would run commands out of a file that, without OpenSSH, nobody has vetted.
-    const computed = config.compute(query, { ignoreCase: true, matchExec: false });
-    for (const [key, value] of Object.entries(computed))
-      for (const one of Array.isArray(value) ? value : [value]) append(values, key.toLowerCase(), one);
-  } catch (error) {
-    throw new NodeError(
-      'unknown-host',
-      node,
-      `The SSH configuration cannot be read: ${reasonOf(error)}.`,
-      'Correct the file, or install the OpenSSH client so that it can be asked.',
-    );
-  }
-  if (spec.user !== undefined) values.set('user', [spec.user]);
-  if (spec.port !== undefined) values.set('port', [String(spec.port)]);
-  return values;
+interface Answer {
+  readonly error: ExecFileException | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Ssh names the bytes of a file that an editor of Windows wrote; here is what they are. */
+async function encodingMend(options: SshConfigOptions, home: string): Promise<string | undefined> {
+  const odd: [file: string, encoding: Encoding][] = [];
+  await readDirectives(configPath(options.configFile, home), home, (file, encoding) => {
+    if (encoding !== 'UTF-8') odd.push([file, encoding]);
+  });
+  const [first] = odd;
+  if (first === undefined) return undefined;
+  const [file, encoding] = first;
+  return encoding === 'UTF-16'
+    ? `${file} is UTF-16: save it as UTF-8 without a byte order mark.`
+    : `${file} begins with a byte order mark: save it as UTF-8 without one.`;
+}
+
+async function valuesWithoutOpenSsh(spec: HostSpec, options: SshConfigOptions, home: string): Promise<Values> {
+  const directives = await readDirectives(configPath(options.configFile, home), home);
+  // Commands would come out of a file that, without OpenSSH, nobody has vetted.
+  return valuesFor(directives, spec.host, spec, (what, { file, line }) => {
+    options.log?.(`${file}:${line} is not read without an OpenSSH client: ${what}`);
+  });
 }
 
 function fill(spec: HostSpec, values: Values, home: string): ResolvedHost {
@@ -178,11 +181,14 @@ function fill(spec: HostSpec, values: Values, home: string): ResolvedHost {
   const port = Number(one('port') ?? '22');
   const user = one('user') ?? local.username;
   const hostKeyAlias = one('hostkeyalias');
+  const jumps = one('proxyjump');
+  const hash = (...parts: string[]): string => createHash('sha1').update(parts.join('')).digest('hex');
   const tokens: Readonly<Record<string, string>> = {
     '%': '%',
     d: home,
     h: host,
     i: String(local.uid),
+    j: jumps ?? '',
     k: hostKeyAlias ?? spec.host,
     l: hostname(),
     L: hostname().split('.')[0] ?? '',
@@ -191,17 +197,19 @@ function fill(spec: HostSpec, values: Values, home: string): ResolvedHost {
     r: user,
     u: local.username,
   };
-  const path = (text: string) =>
-    text
-      .replace(/^"(.*)"$/, '$1')
-      .replace(/^~(?=$|[/\\])/, home)
-      .replace(/%(.)/g, (whole, token: string) => tokens[token] ?? whole)
+  const connection = [hostname(), host, String(port), user];
+  // With the jump hosts since OpenSSH 9.6; files that aren't there are passed over.
+  const hashes = [...new Set([hash(...connection, jumps ?? ''), hash(...connection)])];
+  const expand = (text: string, C: string) =>
+    withHome(text.replace(/^"(.*)"$/, '$1'), home)
+      .replace(/%(.)/g, (whole, token: string) => (token === 'C' ? C : (tokens[token] ?? whole)))
       .replace(/\$\{(\w+)\}/g, (whole, name: string) => process.env[name] ?? whole);
+  const paths = (text: string) => [...new Set(hashes.map((C) => expand(text, C)))];
   const files = (key: string, fallback: readonly string[]) =>
     (values.get(key) ?? fallback)
       .flatMap((line) => line.match(/"[^"]*"|\S+/g) ?? [])
       .filter((file) => file.toLowerCase() !== 'none')
-      .map(path);
+      .flatMap(paths);
   const keys = values.get('identityfile') ?? ['id_ed25519', 'id_ecdsa', 'id_rsa'].map((name) => `~/.ssh/${name}`);
   const strict = one('stricthostkeychecking')?.toLowerCase();
   const seconds = Number(one('connecttimeout') ?? NaN);
@@ -210,13 +218,10 @@ function fill(spec: HostSpec, values: Values, home: string): ResolvedHost {
     host,
     port: Number.isInteger(port) && port > 0 && port < 65_536 ? port : 22,
     user,
-    identityFiles: [...new Set(keys.filter((file) => file.toLowerCase() !== 'none').map(path))],
+    identityFiles: [...new Set(keys.filter((file) => file.toLowerCase() !== 'none').flatMap(paths))],
     identitiesOnly: isYes(one('identitiesonly')),
-    identityAgent: values.get('identityagent')?.[0] === 'none' ? 'none' : agentSocket(one('identityagent'), path),
-    proxyJump:
-      one('proxyjump')
-        ?.split(',')
-        .map((hop) => hop.trim()) ?? [],
+    identityAgent: values.get('identityagent')?.[0] === 'none' ? 'none' : agentSocket(one('identityagent'), paths),
+    proxyJump: jumps?.split(',').map((hop) => hop.trim()) ?? [],
     proxyCommand: one('proxycommand'),
     userKnownHostsFiles: files('userknownhostsfile', ['~/.ssh/known_hosts', '~/.ssh/known_hosts2']),
     globalKnownHostsFiles: files('globalknownhostsfile', ['/etc/ssh/ssh_known_hosts', '/etc/ssh/ssh_known_hosts2']),
@@ -228,95 +233,11 @@ function fill(spec: HostSpec, values: Values, home: string): ResolvedHost {
   };
 }
 
-function agentSocket(value: string | undefined, path: (text: string) => string): string | undefined {
+function agentSocket(value: string | undefined, paths: (text: string) => readonly string[]): string | undefined {
   if (value === undefined || value === 'SSH_AUTH_SOCK') return undefined;
-  return value.startsWith('$') && !value.startsWith('${') ? process.env[value.slice(1)] : path(value);
+  return value.startsWith('$') && !value.startsWith('${') ? process.env[value.slice(1)] : paths(value)[0];
 }
 
 function isYes(value: string | undefined): boolean {
   return value !== undefined && ['yes', 'true', 'on'].includes(value.toLowerCase());
-}
-
-function append(values: Map<string, string[]>, key: string, value: string): void {
-  const list = values.get(key);
-  if (list === undefined) values.set(key, [value]);
-  else list.push(value);
-}
-
-/** A line of ssh_config with where it stands. */
-export interface ConfigLine {
-  readonly text: string;
-  readonly file: string;
-  /** 1-based. */
-  readonly line: number;
-}
-
-const MAX_DEPTH = 16; // As OpenSSH.
-const MAX_FILES = 1_000;
-const MAX_CONFIG_BYTES = 1 << 20;
-
-/**
- * The lines of an ssh_config file with every Include replaced by what it names. After an included file the Host or Match
- * block that held the Include goes on, so its line is repeated. Files that are missing or unreadable count as empty, as in ssh.
- */
-export async function readConfigLines(file: string, home: string): Promise<ConfigLine[]> {
-  let filesLeft = MAX_FILES;
-  const read = async (path: string, depth: number, block: string): Promise<ConfigLine[]> => {
-    if (depth > MAX_DEPTH || filesLeft-- <= 0) return [];
-    const lines: ConfigLine[] = [];
-    let current = block;
-    for (const [index, text] of (await readText(path)).split(/\r?\n/).entries()) {
-      const here = { text, file: path, line: index + 1 };
-      const { keyword, args } = parseDirective(text);
-      if (keyword === 'host' || keyword === 'match') current = text;
-      if (keyword !== 'include') {
-        lines.push(here);
-        continue;
-      }
-      for (const pattern of args)
-        for (const included of await expandGlob(includePath(pattern, home)))
-          lines.push(...(await read(included, depth + 1, current)));
-      lines.push({ ...here, text: current });
-    }
-    return lines;
-  };
-  return read(file, 0, 'Host *');
-}
-
-/** The lower-case keyword and the arguments of a line; '' for comments and empty lines. */
-export function parseDirective(text: string): { readonly keyword: string; readonly args: readonly string[] } {
-  const parts = /^\s*([A-Za-z0-9]+)(?:\s*=\s*|\s+)(.*)$/.exec(text);
-  if (parts?.[1] === undefined || parts[2] === undefined) return { keyword: '', args: [] };
-  const args = [...parts[2].matchAll(/"([^"]*)"|(#.*)|(\S+)/g)]
-    .filter((match) => match[2] === undefined)
-    .map((match) => match[1] ?? match[3] ?? '');
-  return { keyword: parts[1].toLowerCase(), args };
-}
-
-async function readText(file: string): Promise<string> {
-  try {
-    const info = await stat(file);
-    return info.isFile() && info.size <= MAX_CONFIG_BYTES ? await readFile(file, 'utf8') : '';
-  } catch {
-    return '';
-  }
-}
-
-function includePath(pattern: string, home: string): string {
-  const expanded = pattern.replace(/^~(?=$|[/\\])/, home);
-  return isAbsolute(expanded) ? expanded : join(home, '.ssh', expanded);
-}
-
-/** The files that a path with `*` and `?` in its parts names, sorted. */
-async function expandGlob(pattern: string): Promise<string[]> {
-  if (!/[*?]/.test(pattern)) return [pattern];
-  const name = pattern.slice(dirname(pattern).length).replace(/^[/\\]/, '');
-  const found: string[] = [];
-  for (const folder of await expandGlob(dirname(pattern))) {
-    const entries = await readdir(folder).catch(() => [] as string[]);
-    for (const entry of entries.sort())
-      if (globMatch(name, entry) && !(entry.startsWith('.') && !name.startsWith('.')))
-        found.push(folder.endsWith(sep) ? folder + entry : join(folder, entry));
-  }
-  return found.slice(0, MAX_FILES);
 }

@@ -1,6 +1,8 @@
 // Promises of ssh_config: a host means here what it means to ssh, with or without ssh to ask.
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { hostname, userInfo } from 'node:os';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { listHosts } from '../../../extension/nodes/hosts.ts';
 import { parseHostSpec, resolveHost } from '../../../extension/nodes/sshConfig.ts';
@@ -77,6 +79,205 @@ describe.each([undefined, ''])('with ssh %j', (sshProgram) => {
       await expect(resolve(text)).rejects.toMatchObject({ code: 'unknown-host', node: 'node' });
     },
   );
+});
+
+/** A home with an ssh_config and files beside it; what a host means by it. */
+async function withConfig(files: Readonly<Record<string, string | Buffer>>) {
+  const place = join(home, `home-${++homes}`);
+  for (const [name, content] of Object.entries(files)) {
+    const path = join(place, '.ssh', name);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, content);
+  }
+  const options = { configFile: join(place, '.ssh', 'config'), home: place };
+  return {
+    place,
+    options,
+    resolve: (text: string, sshProgram?: string) => resolveHost('node', text, { ...options, sshProgram }),
+  };
+}
+let homes = 0;
+
+const ways = [
+  { way: 'with ssh', sshProgram: undefined },
+  { way: 'without ssh', sshProgram: '' },
+] as const;
+
+describe.each(ways)('$way', ({ sshProgram }) => {
+  test('an Include holds for what its block holds for, and a comma parts no patterns', async () => {
+    const { options, resolve } = await withConfig({
+      config: `Host *
+  ConnectTimeout 9
+Include conf.d/*.conf
+Host work-*
+  Include conf.d/only-work.inc
+Host late
+  Port 2209
+Host *.prod,legacy
+  Port 99
+`,
+      'conf.d/a.conf': 'Host lab1\n  HostName 192.0.2.21\n  Port 2201\n',
+      'conf.d/b.conf': 'Host lab2 !lab3\n  HostName 192.0.2.22\nHost *.lab !gw.lab\n  User labber\n',
+      'conf.d/only-work.inc': 'User worker\nHost beta\n  Port 2299\nHost work-2\n  Port 2298\n',
+    });
+    const told = async (text: string) => {
+      const { host, port, user, connectTimeout } = await resolve(text, sshProgram);
+      expect(connectTimeout).toBe(9_000);
+      return `${user === userInfo().username ? '' : `${user}@`}${host}:${port}`;
+    };
+    for (const [text, meaning] of Object.entries({
+      lab1: '192.0.2.21:2201',
+      lab2: '192.0.2.22:22',
+      beta: 'beta:22',
+      'work-1': 'worker@work-1:22',
+      'work-2': 'worker@work-2:2298',
+      late: 'late:2209',
+      'x.lab': 'labber@x.lab:22',
+      'gw.lab': 'gw.lab:22',
+      'a.prod': 'a.prod:22',
+      legacy: 'legacy:22',
+    }))
+      expect(await told(text), text).toBe(meaning);
+    expect((await listHosts(options)).map(({ name }) => name)).toEqual(['lab1', 'lab2', 'work-2', 'late']);
+  });
+
+  test('Match: by host, by the name that was typed, by user, all, negated, and last of all', async () => {
+    const { resolve } = await withConfig({
+      config: `Match final host 192.0.2.9
+  ConnectTimeout 8
+Host named
+  HostName 192.0.2.9
+Match host 192.0.2.9,192.0.2.10 originalhost named
+  Port 2301
+Match user joe
+  Port 2302
+Match !user joe,jim originalhost other
+  Port 2303
+Match localuser nobody-of-this-name
+  Port 2304
+Match all
+  IdentitiesOnly yes
+`,
+    });
+    expect(await resolve('named', sshProgram)).toMatchObject({
+      port: 2301,
+      connectTimeout: 8_000,
+      identitiesOnly: true,
+    });
+    expect((await resolve('192.0.2.9', sshProgram)).port).toBe(22);
+    expect((await resolve('joe@other', sshProgram)).port).toBe(2302);
+    expect((await resolve('jim@other', sshProgram)).port).toBe(22);
+    expect((await resolve('other', sshProgram)).port).toBe(2303);
+  });
+
+  test('ends of lines as on Windows', async () => {
+    const { place, resolve } = await withConfig({
+      config:
+        'Host win1\r\n  HostName 192.0.2.31\r\n  Port 2231\r\n  IdentityFile "~/.ssh/win key"\r\n' +
+        'Host win2\r\n  HostName 192.0.2.32\r\n  ProxyJump win1\r\n',
+    });
+    expect(await resolve('win1', sshProgram)).toMatchObject({
+      host: '192.0.2.31',
+      port: 2231,
+      identityFiles: [join(place, '.ssh/win key')],
+    });
+    expect(await resolve('win2', sshProgram)).toMatchObject({ host: '192.0.2.32', proxyJump: ['win1'] });
+  });
+
+  test('the tokens of ssh_config', async () => {
+    const { place, resolve } = await withConfig({
+      config: `Host tok
+  HostName %h.lab.example
+  User deploy
+  Port 2022
+  IdentityFile %d/.ssh/%r@%h-%p
+  IdentityFile ~/.ssh/by-hash/%C
+  IdentityFile %d/by-jump/%j/100%%
+  UserKnownHostsFile /kh/%k /kh/%C
+  HostKeyAlias tokalias
+Host jumping
+  ProxyJump gate
+  IdentityFile ~/.ssh/%C
+  IdentityFile ~/.ssh/by-%j
+`,
+    });
+    const hash = (...parts: string[]): string => createHash('sha1').update(parts.join('')).digest('hex');
+    const tok = hash(hostname(), 'tok.lab.example', '2022', 'deploy');
+    expect(await resolve('tok', sshProgram)).toMatchObject({
+      identityFiles: [
+        join(place, '.ssh/deploy@tok.lab.example-2022'),
+        join(place, '.ssh/by-hash', tok),
+        `${place}/by-jump//100%`,
+      ],
+      // With ssh these are its own words: the hash is what it makes of it.
+      userKnownHostsFiles: ['/kh/tokalias', `/kh/${tok}`],
+    });
+    const { username } = userInfo();
+    // Since OpenSSH 9.6 the jump hosts are part of it.
+    expect((await resolve('jumping', sshProgram)).identityFiles).toEqual([
+      join(place, '.ssh', hash(hostname(), 'jumping', '22', username, 'gate')),
+      join(place, '.ssh', hash(hostname(), 'jumping', '22', username)),
+      join(place, '.ssh/by-gate'),
+    ]);
+  });
+});
+
+const utf16 = (text: string): Buffer => Buffer.from(`\ufeff${text}`, 'utf16le');
+const marked = {
+  'a byte order mark': Buffer.from('\ufeffHost odd\r\n  HostName 192.0.2.41\r\n'),
+  'UTF-16': utf16('Host odd\r\n  HostName 192.0.2.41\r\n'),
+  'UTF-16, the other way round': utf16('Host odd\r\n  HostName 192.0.2.41\r\n').swap16(),
+};
+
+describe.each(Object.entries(marked))('a configuration with %s', (what, config) => {
+  test('is read where there is no ssh', async () => {
+    const { options, resolve } = await withConfig({ config });
+    expect((await resolve('odd', '')).host).toBe('192.0.2.41');
+    expect((await listHosts(options)).map(({ name }) => name)).toEqual(['odd']);
+  });
+
+  test('is refused by ssh, and the mend says why', async () => {
+    const { options, resolve } = await withConfig({ config });
+    await expect(resolve('odd')).rejects.toMatchObject({
+      code: 'unknown-host',
+      message: expect.stringContaining(options.configFile) as string,
+      mend: expect.stringContaining(
+        what.startsWith('UTF-16')
+          ? 'is UTF-16: save it as UTF-8'
+          : 'begins with a byte order mark: save it as UTF-8 without one',
+      ) as string,
+    });
+  });
+
+  test('is found where it is included, too', async () => {
+    const { place, resolve } = await withConfig({ config: 'Include odd.conf\n', 'odd.conf': config });
+    await expect(resolve('odd')).rejects.toMatchObject({
+      mend: expect.stringContaining(join(place, '.ssh/odd.conf')) as string,
+    });
+  });
+});
+
+test('commands that a configuration asks for are run by ssh alone, and said to be unread without it', async () => {
+  const { place, options } = await withConfig({
+    config:
+      'Host a\nMatch exec "touch %d/ran"\n  Port 2401\nMatch tagged x\n  Port 2402\nHost *\n  CanonicalizeHostname yes\n',
+  });
+  const said: string[] = [];
+  const log = (line: string): unknown => said.push(line);
+  expect((await resolveHost('node', 'a', { ...options, sshProgram: '', log })).port).toBe(22);
+  await expect(stat(join(place, 'ran'))).rejects.toThrow('ENOENT');
+  expect(said).toEqual([
+    `${options.configFile}:2 is not read without an OpenSSH client: Match exec`,
+    `${options.configFile}:4 is not read without an OpenSSH client: Match tagged`,
+    `${options.configFile}:7 is not read without an OpenSSH client: CanonicalizeHostname`,
+  ]);
+});
+
+test('a configuration file can be named from the home folder', async () => {
+  const { place } = await withConfig({ config: 'Host a\n  Port 2501\n', other: 'Host b\n  Port 2502\n' });
+  for (const sshProgram of [undefined, ''])
+    expect((await resolveHost('node', 'b', { configFile: '~/.ssh/other', home: place, sshProgram })).port).toBe(2502);
+  expect((await listHosts({ configFile: '~/.ssh/other', home: place })).map(({ name }) => name)).toEqual(['b']);
 });
 
 test('the forms of a host', () => {
