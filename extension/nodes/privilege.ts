@@ -33,6 +33,8 @@ interface Request {
 }
 
 const TRIES = 3;
+/** What sudo says is read here, so it speaks English. */
+const SUDO = ['env', 'LC_ALL=C', 'sudo'] as const;
 /** PAM delays after a wrong password; more than this means that sudo waits for something that can't be answered here. */
 const PROMPT_LIMIT_MS = 30_000;
 
@@ -43,11 +45,15 @@ export async function acquirePrivilege(request: Request): Promise<Privilege> {
     case 'root':
       return plain('root', connection, []);
     case 'sudo':
-      return plain('sudo', connection, ['sudo', '-n', '--']);
+      return plain('sudo', connection, [...SUDO, '-n', '--']);
     case 'sudo-asks':
       return withPassword(request, await askPassword(request));
     case 'none':
-      throw noPrivilege(request, 'is not root, and sudo is not installed');
+      throw noPrivilege(
+        request,
+        'sudo is not installed',
+        `Sign in as root, or install sudo there and let ${request.user} use it.`,
+      );
   }
 }
 
@@ -70,22 +76,22 @@ async function askPassword(request: Request): Promise<string> {
   for (let tries = 0; tries < TRIES; tries++) {
     const prompt = `${tries > 0 ? 'That password was not accepted. ' : ''}sudo password of ${user} on ${node}`;
     const password = await orCancelled(node, signal, prompter.password({ node, prompt }));
-    if (password === undefined) throw noPrivilege(request, 'is not root, and no sudo password was given');
+    if (password === undefined) throw noPassword(request, 'no sudo password was given');
     // -k: ask even when sudo remembers, or a wrong password would seem right. Input ends after one answer.
-    const { code, stderr } = await connection.exec(['sudo', '-k', '-S', '-p', '', '--', 'true'], {
+    const { code, stderr } = await connection.exec([...SUDO, '-k', '-S', '-p', '', '--', 'true'], {
       stdin: `${password}\n`,
       ...(signal && { signal }),
     });
     if (code === 0) return password;
     if (!/try again|incorrect|no password/i.test(stderr))
-      throw noPrivilege(request, `is not root, and sudo refuses: ${lastLine(stderr)}`);
+      throw noPrivilege(request, `sudo refuses: ${lastLine(stderr)}`);
   }
-  throw noPrivilege(request, `is not root, and sudo did not accept the password ${TRIES} times`);
+  throw noPassword(request, `sudo did not accept the password ${TRIES} times`);
 }
 
 function withPassword(request: Request, password: string): Privilege {
   const { node, connection } = request;
-  const prefix = (prompt: string) => ['sudo', '-k', '-S', '-p', prompt, '--'];
+  const prefix = (prompt: string) => [...SUDO, '-k', '-S', '-p', prompt, '--'];
   const run: Privilege['run'] = async (argv, options = {}) => {
     // Random, so that nothing else that is printed is taken for the question.
     const prompt = `[packet-trail ${randomBytes(8).toString('hex')}] `;
@@ -95,14 +101,14 @@ function withPassword(request: Request, password: string): Privilege {
     const waitForPrompt = async () => {
       while (!seen.includes(prompt)) {
         const next = await errors.next();
-        if (next.done === true) throw noPrivilege(request, `is not root, and sudo refuses: ${lastLine(seen)}`);
+        if (next.done === true) throw noPrivilege(request, `sudo refuses: ${lastLine(seen)}`);
         seen = (seen + Buffer.from(next.value).toString('utf8')).slice(-65_536);
       }
     };
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
-        reject(noPrivilege(request, 'is not root, and sudo asks for something other than a password'));
+        reject(noPrivilege(request, 'sudo asks for something other than a password'));
       }, PROMPT_LIMIT_MS);
     });
     try {
@@ -128,12 +134,18 @@ function withPassword(request: Request, password: string): Privilege {
   return { kind: 'sudo-password', argv: (argv) => [...prefix('sudo password: '), ...argv], run };
 }
 
-function noPrivilege({ node, user }: Request, why: string): NodeError {
+function noPassword(request: Request, why: string): NodeError {
+  const { user, node } = request;
+  return noPrivilege(request, why, `Start again and type the password of ${user} on ${node}, or sign in as root.`);
+}
+
+function noPrivilege({ node, user }: Request, why: string, mend?: string): NodeError {
   return new NodeError(
     'no-privilege',
     node,
-    `Tracing needs root's rights on ${node}: ${user} ${why}.`,
-    `Sign in as root, or let ${user} use sudo: run "visudo -f /etc/sudoers.d/packet-trail" there as root and add the line "${user} ALL=(ALL) NOPASSWD: ALL".`,
+    `Tracing needs root's rights on ${node}: ${user} is not root, and ${why}.`,
+    mend ??
+      `Sign in as root, or let ${user} use sudo, with a password that you are asked for here: as root "usermod -aG sudo ${user}", or "usermod -aG wheel ${user}" where that is the group.`,
   );
 }
 
