@@ -17,7 +17,8 @@ export interface SignInContext {
   readonly log: (line: string) => void;
   /** Runs a question with the connection's clock stopped, and ends it when the person cancels. */
   readonly ask: <T>(question: () => Promise<T>) => Promise<T>;
-  readonly agentSocket: string | undefined;
+  /** '' = none. */
+  readonly agentSocket: string;
 }
 
 /** The server's answer to one attempt: what it still accepts. */
@@ -157,7 +158,7 @@ export class SignIn {
 
   async #agentOffers(): Promise<Offer[]> {
     const socket = this.context.agentSocket;
-    if (socket === undefined || socket === '') return [];
+    if (socket === '') return [];
     const agent = ssh2.createAgent(socket);
     const keys = await new Promise<ParsedKey[]>((resolve) => {
       agent.getIdentities((error, found) => {

@@ -11,7 +11,7 @@ import { signedIn } from './sshHandshake.ts';
 
 /** What a connection takes from its surroundings; every field has a default. */
 export interface SshOptions extends SshConfigOptions {
-  /** The agent's socket; '' for none. Default: SSH_AUTH_SOCK. ssh_config's IdentityAgent wins. */
+  /** The agent's socket; '' for none. Default: {@link usualAgent}. ssh_config's IdentityAgent wins. */
   readonly agentSocket?: string | undefined;
   /** Told what happens, a line each, for the log. Never a secret. */
   readonly log?: ((line: string) => void) | undefined;
@@ -19,6 +19,12 @@ export interface SshOptions extends SshConfigOptions {
   readonly timeout?: number | undefined;
   /** Milliseconds between two signs of life; the link counts as lost after three unanswered. Default 5 s. */
   readonly keepalive?: number | undefined;
+}
+
+/** Where an agent listens if nobody says otherwise: SSH_AUTH_SOCK, or the pipe of the agent that comes with Windows. '' = none. */
+export function usualAgent(platform: NodeJS.Platform, env: Readonly<Record<string, string | undefined>>): string {
+  const named = env['SSH_AUTH_SOCK'] ?? '';
+  return named === '' && platform === 'win32' ? String.raw`\\.\pipe\openssh-ssh-agent` : named;
 }
 
 /** As many hosts as ssh itself would go through before it is surely a loop. */
@@ -39,7 +45,8 @@ export class SshNode implements Node {
    */
   async connect(options: ConnectOptions): Promise<NodeConnection> {
     const { signal, onStep } = options;
-    const { agentSocket, keepalive = 5_000, log = () => undefined, timeout = 20_000 } = this.options;
+    const { keepalive = 5_000, log = () => undefined, timeout = 20_000 } = this.options;
+    const agentSocket = this.options.agentSocket ?? usualAgent(process.platform, process.env);
     throwIfCancelled(this.name, signal);
     onStep?.(`Looking up ${this.name}`);
     const route = await this.#route(signal);

@@ -23,8 +23,8 @@ export interface HandshakeOptions {
   readonly limit: number;
   /** Milliseconds between two signs of life. */
   readonly keepalive: number;
-  /** The agent's socket where ssh_config names none; undefined for SSH_AUTH_SOCK, '' for none. */
-  readonly agentSocket: string | undefined;
+  /** The agent's socket where ssh_config names none; '' for none. */
+  readonly agentSocket: string;
   readonly log: (line: string) => void;
 }
 
@@ -145,8 +145,7 @@ export async function signedIn(
         log(`${node}: ${line}`);
       },
       ask,
-      agentSocket:
-        host.identityAgent === 'none' ? undefined : (host.identityAgent ?? agentSocket ?? process.env['SSH_AUTH_SOCK']),
+      agentSocket: host.identityAgent === 'none' ? '' : (host.identityAgent ?? agentSocket),
     });
     const attempts = signIn.attempts();
     let remembering: Promise<void> = Promise.resolve();

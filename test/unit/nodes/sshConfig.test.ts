@@ -5,6 +5,7 @@ import { hostname, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { listHosts } from '../../../extension/nodes/hosts.ts';
+import { usualAgent } from '../../../extension/nodes/ssh.ts';
 import { parseHostSpec, resolveHost } from '../../../extension/nodes/sshConfig.ts';
 import { makePlace, removePlace } from './support/place.ts';
 
@@ -278,6 +279,14 @@ test('a configuration file can be named from the home folder', async () => {
   for (const sshProgram of [undefined, ''])
     expect((await resolveHost('node', 'b', { configFile: '~/.ssh/other', home: place, sshProgram })).port).toBe(2502);
   expect((await listHosts({ configFile: '~/.ssh/other', home: place })).map(({ name }) => name)).toEqual(['b']);
+});
+
+test('an agent is looked for where the system has it', () => {
+  const pipe = String.raw`\\.\pipe\openssh-ssh-agent`;
+  expect(usualAgent('linux', { SSH_AUTH_SOCK: '/run/agent' })).toBe('/run/agent');
+  expect(usualAgent('linux', {})).toBe('');
+  expect(usualAgent('win32', {})).toBe(pipe);
+  expect(usualAgent('win32', { SSH_AUTH_SOCK: pipe + '-mine' })).toBe(`${pipe}-mine`);
 });
 
 test('the forms of a host', () => {
