@@ -60,26 +60,37 @@ export interface ConnectOptions {
   readonly onStep?: (step: string) => void;
 }
 
+/** What a person is asked for. */
+export interface Question {
+  readonly node: string;
+  /** Fires when no answer is of use any more, because the attempt is over: then the question is to go away. */
+  readonly signal: AbortSignal;
+}
+
+/** The questions that a server asks to let somebody in. All texts are the server's. */
+export interface ServerQuestion extends Question {
+  readonly name: string;
+  readonly instructions: string;
+  readonly prompts: readonly { readonly prompt: string; readonly echo: boolean }[];
+}
+
+/** A host key that known_hosts doesn't list. */
+export interface HostKeyQuestion extends Question {
+  readonly host: string;
+  readonly keyType: string;
+  readonly fingerprint: string;
+  /** Where a certificate authority is listed for the host, whose certificates aren't read: "FILE, line N". */
+  readonly authority?: string;
+}
+
 /** How a connection asks a person. Every method resolves undefined/false when the person declines. */
 export interface Prompter {
-  password(request: { readonly node: string; readonly prompt: string }): Promise<string | undefined>;
-  passphrase(request: { readonly node: string; readonly keyFile: string }): Promise<string | undefined>;
+  password(question: Question & { readonly prompt: string }): Promise<string | undefined>;
+  passphrase(question: Question & { readonly keyFile: string }): Promise<string | undefined>;
   /** Keyboard-interactive: one answer a prompt. */
-  answers(request: {
-    readonly node: string;
-    readonly name: string;
-    readonly instructions: string;
-    readonly prompts: readonly { readonly prompt: string; readonly echo: boolean }[];
-  }): Promise<readonly string[] | undefined>;
-  /** A host that known_hosts doesn't list: trust it and remember the key? */
-  trustHostKey(request: {
-    readonly node: string;
-    readonly host: string;
-    readonly keyType: string;
-    readonly fingerprint: string;
-    /** Where a certificate authority is listed for the host, whose certificates aren't read: "FILE, line N". */
-    readonly authority?: string;
-  }): Promise<boolean>;
+  answers(question: ServerQuestion): Promise<readonly string[] | undefined>;
+  /** Trust the host and remember its key? */
+  trustHostKey(question: HostKeyQuestion): Promise<boolean>;
 }
 
 export type NodeErrorCode =

@@ -1,6 +1,6 @@
 // How the helper gets the rights it needs on a node: as root, by sudo without a password, or by sudo with one asked for once.
 import { randomBytes } from 'node:crypto';
-import { orCancelled } from './cancel.ts';
+import { cancelled, orCancelled } from './cancel.ts';
 import { NodeError, type NodeConnection, type Prompter, type RunningCommand } from './node.ts';
 
 /** `root`: signed in as root; `sudo`: without a password; `sudo-password`: the password was asked for and is right. */
@@ -70,12 +70,27 @@ function start(
   return connection.run(wrap?.(argv) ?? argv, signal ? { signal } : {});
 }
 
+/** The person's answer. The question goes away when they cancel, and when the node does. */
+async function answer({ node, connection, prompter, signal }: Request, prompt: string): Promise<string | undefined> {
+  const attempt = new AbortController();
+  const gone = connection.closed.then((error) => {
+    throw error ?? cancelled(node);
+  });
+  gone.catch(() => undefined); // Later than the answer it means nothing.
+  try {
+    const asked = prompter.password({ node, prompt, signal: attempt.signal });
+    return await orCancelled(node, signal, Promise.race([asked, gone]));
+  } finally {
+    attempt.abort();
+  }
+}
+
 /** Asks for the password until sudo takes it. */
 async function askPassword(request: Request): Promise<string> {
-  const { node, connection, prompter, user, signal } = request;
+  const { node, connection, user, signal } = request;
   for (let tries = 0; tries < TRIES; tries++) {
     const prompt = `${tries > 0 ? 'That password was not accepted. ' : ''}sudo password of ${user} on ${node}`;
-    const password = await orCancelled(node, signal, prompter.password({ node, prompt }));
+    const password = await answer(request, prompt);
     if (password === undefined) throw noPassword(request, 'no sudo password was given');
     // -k: ask even when sudo remembers, or a wrong password would seem right. Input ends after one answer.
     const { code, stderr } = await connection.exec([...SUDO, '-k', '-S', '-p', '', '--', 'true'], {

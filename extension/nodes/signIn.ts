@@ -15,8 +15,8 @@ export interface SignInContext {
   readonly prompter: Prompter;
   readonly step: (text: string) => void;
   readonly log: (line: string) => void;
-  /** Runs a question with the connection's clock stopped, and ends it when the person cancels. */
-  readonly ask: <T>(question: () => Promise<T>) => Promise<T>;
+  /** Runs a question with the connection's clock stopped, and ends it when the person cancels or the attempt is over. */
+  readonly ask: <T>(question: (signal: AbortSignal) => Promise<T>) => Promise<T>;
   /** '' = none. */
   readonly agentSocket: string;
 }
@@ -87,9 +87,10 @@ export class SignIn {
     }
     while (left.includes('password') && tries < TRIES) {
       const again = tries++ > 0;
-      const password = await this.context.ask(() =>
+      const password = await this.context.ask((signal) =>
         this.context.prompter.password({
           node: this.context.node,
+          signal,
           prompt: `${again ? 'That password was not accepted. ' : ''}Password of ${username} on ${this.context.node}`,
         }),
       );
@@ -112,7 +113,7 @@ export class SignIn {
     prompts: readonly { prompt: string; echo?: boolean }[],
     finish: (answers: string[]) => void,
   ): void {
-    const request = {
+    const question = {
       node: this.context.node,
       name: name.slice(0, 1_000),
       instructions: instructions.slice(0, 4_000),
@@ -121,7 +122,7 @@ export class SignIn {
         .map(({ prompt, echo }) => ({ prompt: prompt.slice(0, 1_000), echo: echo === true })),
     };
     this.context
-      .ask(() => this.context.prompter.answers(request))
+      .ask((signal) => this.context.prompter.answers({ ...question, signal }))
       .then(
         (answers) => {
           this.#declined = answers === undefined;
@@ -221,8 +222,8 @@ export class SignIn {
 
   async #decrypt(text: Buffer, shown: string): Promise<ParsedKey> {
     for (let tries = 0; tries < TRIES; tries++) {
-      const passphrase = await this.context.ask(() =>
-        this.context.prompter.passphrase({ node: this.context.node, keyFile: shown }),
+      const passphrase = await this.context.ask((signal) =>
+        this.context.prompter.passphrase({ node: this.context.node, signal, keyFile: shown }),
       );
       if (passphrase === undefined) {
         this.#note(`no passphrase was given for ${shown}`);

@@ -51,8 +51,10 @@ export async function signedIn(
   return new Promise<Client>((resolve, reject) => {
     let settled = false;
     let stage: 'handshake' | 'sign-in' = 'handshake';
+    const attempt = new AbortController();
     const settle = () => {
       settled = true;
+      attempt.abort();
       deadline.dispose();
       signal.removeEventListener('abort', onAbort);
     };
@@ -76,7 +78,8 @@ export async function signedIn(
         ),
       );
     });
-    const ask = <T>(question: () => Promise<T>) => deadline.hold(() => orCancelled(node, signal, question()));
+    const ask = <T>(question: (signal: AbortSignal) => Promise<T>) =>
+      deadline.hold(() => orCancelled(node, signal, question(attempt.signal)));
 
     let accepted: Buffer | undefined;
     let toRemember = false;
@@ -108,14 +111,14 @@ export async function signedIn(
             return false;
           }
           if (host.strictHostKeyChecking === 'ask') {
-            const request = {
+            const question = {
               node,
               host: knownHostsName(keyHost, keyPort),
               keyType: type,
               fingerprint: print,
               ...(verdict.authority && { authority: placeText(verdict.authority) }),
             };
-            if (!(await ask(() => prompter.trustHostKey(request)))) {
+            if (!(await ask((signal) => prompter.trustHostKey({ ...question, signal })))) {
               fail(hostKeyRejected(node, hop, verdict, type, print, 'and it was not trusted'));
               return false;
             }

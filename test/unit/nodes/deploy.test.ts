@@ -8,7 +8,7 @@ import { HelperProcess, check, checkFilter } from '../../../extension/nodes/help
 import { LocalNode } from '../../../extension/nodes/local.ts';
 import { NodeError, type NodeConnection } from '../../../extension/nodes/node.ts';
 import { acquirePrivilege } from '../../../extension/nodes/privilege.ts';
-import { FakePrompter } from './support/FakePrompter.ts';
+import { FakePrompter, FakeSilentPrompter } from './support/FakePrompter.ts';
 import { makePlace, removePlace, runProgram } from './support/place.ts';
 
 /** Behaves like the helper towards its caller. */
@@ -372,6 +372,18 @@ exit 1
       expect(error.mend).not.toContain('NOPASSWD');
     },
   );
+
+  test('the question for a password goes away when the node does', async () => {
+    const silent = new FakeSilentPrompter();
+    let lose: (error: NodeError) => void = () => undefined;
+    const closed = new Promise<NodeError>((resolve) => (lose = resolve));
+    const request = { node: 'node', user: 'jane', found: 'sudo-asks' } as const;
+    const asking = failure(acquirePrivilege({ ...request, connection: { ...connection, closed }, prompter: silent }));
+    await silent.asked;
+    lose(new NodeError('lost', 'node', 'The link broke.', 'Connect again.'));
+    expect((await asking).code).toBe('lost');
+    expect(await silent.takenBack).toBe('password');
+  });
 
   test('no sudo at all is told too', async () => {
     const request = { node: 'node', connection, prompter: new FakePrompter(), user: 'jane', found: 'none' } as const;

@@ -596,6 +596,7 @@ describe('cancelling', () => {
     expect(await prompter.asked).toBe('host key');
     stop.abort();
     expect((await connecting).code).toBe('cancelled');
+    expect(await prompter.takenBack).toBe('host key');
   });
 
   test('while a passphrase is asked for', async () => {
@@ -609,5 +610,22 @@ describe('cancelling', () => {
     expect(await prompter.asked).toBe('passphrase');
     stop.abort();
     expect((await connecting).code).toBe('cancelled');
+    expect(await prompter.takenBack).toBe('passphrase');
+  });
+
+  test('the server no longer waits for an answer: the question goes away, and the error says why', async () => {
+    const impatient = await startSshd({ config: ['LoginGraceTime 1'] });
+    await impatient.trust();
+    const key = await makeKey(join(impatient.place, 'locked'), 'ed25519', 'correct horse');
+    await writeFile(join(impatient.place, 'authorized_keys'), await readFile(`${key}.pub`));
+    await impatient.configure('node', [`IdentityFile ${key}`]);
+    const prompter = new FakeSilentPrompter();
+    const error = await failure(connect(impatient, { prompter }));
+    expect(await prompter.takenBack).toBe('passphrase');
+    expect(error).toMatchObject({
+      code: 'auth-failed',
+      message: expect.stringContaining('ended the connection while') as string,
+      mend: expect.stringContaining('more quickly') as string,
+    });
   });
 });

@@ -1,5 +1,5 @@
 // A person who has made up their mind: answers every question as told, and remembers what was asked.
-import type { Prompter } from '../../../../extension/nodes/node.ts';
+import type { HostKeyQuestion, Prompter, Question } from '../../../../extension/nodes/node.ts';
 
 /** Answers for a {@link FakePrompter}; what is left out is declined. Lists are used up in order, then declined. */
 export interface FakeAnswers {
@@ -12,7 +12,7 @@ export interface FakeAnswers {
 export class FakePrompter implements Prompter {
   /** What was asked, as `kind: detail`. */
   readonly asked: string[] = [];
-  readonly hostKeys: { host: string; keyType: string; fingerprint: string }[] = [];
+  readonly hostKeys: Omit<HostKeyQuestion, 'signal'>[] = [];
   readonly #passwords: string[];
   readonly #passphrases: string[];
   readonly #answers: (readonly string[])[];
@@ -42,36 +42,44 @@ export class FakePrompter implements Prompter {
     return Promise.resolve(this.#answers.shift());
   }
 
-  trustHostKey(request: { host: string; keyType: string; fingerprint: string }): Promise<boolean> {
-    this.asked.push(`host key: ${request.host}`);
-    this.hostKeys.push(request);
+  trustHostKey({ node, host, keyType, fingerprint, authority }: HostKeyQuestion): Promise<boolean> {
+    this.asked.push(`host key: ${host}`);
+    this.hostKeys.push({ node, host, keyType, fingerprint, ...(authority !== undefined && { authority }) });
     return Promise.resolve(this.#trust);
   }
 }
 
-/** A person who never answers; `asked` resolves when the first question is on the screen. */
+/** A person who never answers. */
 export class FakeSilentPrompter implements Prompter {
+  /** Resolves when the first question is on the screen … */
   readonly asked: Promise<string>;
+  /** … and when it is taken back. */
+  readonly takenBack: Promise<string>;
   #ask: (what: string) => void = () => undefined;
+  #takeBack: (what: string) => void = () => undefined;
 
   constructor() {
     this.asked = new Promise((resolve) => (this.#ask = resolve));
+    this.takenBack = new Promise((resolve) => (this.#takeBack = resolve));
   }
 
-  password(): Promise<never> {
-    return this.#wait('password');
+  password(question: Question): Promise<never> {
+    return this.#wait('password', question);
   }
-  passphrase(): Promise<never> {
-    return this.#wait('passphrase');
+  passphrase(question: Question): Promise<never> {
+    return this.#wait('passphrase', question);
   }
-  answers(): Promise<never> {
-    return this.#wait('answers');
+  answers(question: Question): Promise<never> {
+    return this.#wait('answers', question);
   }
-  trustHostKey(): Promise<never> {
-    return this.#wait('host key');
+  trustHostKey(question: Question): Promise<never> {
+    return this.#wait('host key', question);
   }
 
-  #wait(what: string): Promise<never> {
+  #wait(what: string, { signal }: Question): Promise<never> {
+    signal.addEventListener('abort', () => {
+      this.#takeBack(what);
+    });
     this.#ask(what);
     return new Promise(() => undefined);
   }
