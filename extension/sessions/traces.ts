@@ -27,7 +27,11 @@ export interface Recording {
 /** Keeps the traces of this window and the folder of unsaved recordings. */
 export class Traces {
   private readonly changed = new Emitter();
+  /** Anything changed, as figures do several times a second. */
   readonly onDidChange = this.changed.on;
+  private readonly listChanged = new Emitter();
+  /** A trace or a recording came or went, or is called or faring otherwise: what a list of them shows. */
+  readonly onDidChangeList = this.listChanged.on;
   private readonly traces: { readonly trace: OpenTrace; readonly listener: { dispose(): void } }[] = [];
   private readonly saved = new WeakSet<OpenTrace>();
   private shown: OpenTrace | undefined;
@@ -54,9 +58,17 @@ export class Traces {
   }
 
   add(trace: OpenTrace): void {
-    const listener = trace.source.onChange(() => this.changed.fire());
+    let said = wordsOf(trace.source);
+    const listener = trace.source.onChange(() => {
+      this.changed.fire();
+      const says = wordsOf(trace.source);
+      if (says === said) return;
+      said = says;
+      this.listChanged.fire();
+    });
     this.traces.push({ trace, listener });
     this.setCurrent(trace);
+    this.listChanged.fire();
   }
 
   /** Notes that a trace that has ended is whole in another file: its recording is not needed beyond this window. */
@@ -68,7 +80,7 @@ export class Traces {
     } catch {
       // Then it is listed once more than needed.
     }
-    this.changed.fire();
+    this.fireBoth();
   }
 
   isSaved(trace: OpenTrace): boolean {
@@ -90,7 +102,7 @@ export class Traces {
   async abandon(recording: string): Promise<void> {
     await rm(recording, { force: true });
     release(recording);
-    this.changed.fire();
+    this.fireBoth();
   }
 
   /** Recordings on disk that no window is writing, newest first. */
@@ -143,7 +155,7 @@ export class Traces {
   async discardRecording({ path }: Recording): Promise<void> {
     await rm(path, { force: true });
     release(path);
-    this.changed.fire();
+    this.fireBoth();
   }
 
   private remove(trace: OpenTrace): void {
@@ -152,7 +164,12 @@ export class Traces {
     entry?.listener.dispose();
     trace.dispose();
     if (this.shown === trace) this.shown = undefined;
+    this.fireBoth();
+  }
+
+  private fireBoth(): void {
     this.changed.fire();
+    this.listChanged.fire();
   }
 
   dispose(): void {
@@ -167,7 +184,13 @@ export class Traces {
       release(trace.recording);
     }
     this.changed.dispose();
+    this.listChanged.dispose();
   }
+}
+
+/** All that a list says of a trace. */
+function wordsOf({ title, node, filter, status, message }: TraceSource): string {
+  return JSON.stringify([title, node, filter, status, message]);
 }
 
 /** The file beside a recording that says that it is whole elsewhere. */

@@ -12,27 +12,31 @@ export type TraceItem =
   | { readonly kind: 'recording'; readonly recording: Recording }
   | { readonly kind: 'file'; readonly uri: vscode.Uri };
 
+const mostFiles = 200;
 const megabytes = new Intl.NumberFormat('en-US', { maximumFractionDigits: 1 });
 
-/** Feeds the tree and follows the workspace's trace files. */
+/** Feeds the tree and follows the workspace's trace files, which are searched for once and again when one came or went. */
 export class TracesView implements vscode.TreeDataProvider<TraceItem>, vscode.Disposable {
   private readonly changed = new vscode.EventEmitter<undefined>();
   readonly onDidChangeTreeData = this.changed.event;
   private readonly disposables: readonly { dispose(): unknown }[];
+  private files: Thenable<readonly vscode.Uri[]> | undefined;
 
   constructor(private readonly traces: Traces) {
     const files = vscode.workspace.createFileSystemWatcher('**/*.pkttrail', false, true, false);
     this.disposables = [
       vscode.window.createTreeView('packetTrail.traces', { treeDataProvider: this }),
       files,
-      files.onDidCreate(() => this.refresh()),
-      files.onDidDelete(() => this.refresh()),
-      traces.onDidChange(() => this.refresh()),
+      files.onDidCreate(() => this.searchAgain()),
+      files.onDidDelete(() => this.searchAgain()),
+      vscode.workspace.onDidChangeWorkspaceFolders(() => this.searchAgain()),
+      traces.onDidChangeList(() => this.changed.fire(undefined)),
       this.changed,
     ];
   }
 
-  refresh(): void {
+  private searchAgain(): void {
+    this.files = undefined;
     this.changed.fire(undefined);
   }
 
@@ -92,7 +96,8 @@ export class TracesView implements vscode.TreeDataProvider<TraceItem>, vscode.Di
         ];
       }
       case 'Saved': {
-        const files = await vscode.workspace.findFiles('**/*.pkttrail', undefined, 200);
+        this.files ??= vscode.workspace.findFiles('**/*.pkttrail', undefined, mostFiles);
+        const files = [...(await this.files)];
         return files.sort((a, b) => a.path.localeCompare(b.path)).map((uri) => ({ kind: 'file', uri }));
       }
     }
