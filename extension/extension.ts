@@ -61,7 +61,7 @@ export function activate(context: vscode.ExtensionContext): PacketTrailApi {
 
   const commands = [
     ...traceCommands({ log, state, traces, reach, nodes, panels }),
-    ...fileCommands(traces, panels),
+    ...fileCommands(traces, panels, editor),
     ...nodeCommands(state, reach, nodes),
     ...sourceCommands(traces, sources),
     ...programCommands({ sources: programs, panels, editor }),

@@ -5,13 +5,14 @@ import type { OpenTrace, Traces } from '../sessions/traces.ts';
 import { isLive } from '../trace/source.ts';
 import { askTraceFile, askWhere, confirmDiscard, pickTrace, saySaved } from '../views/traceDialogs.ts';
 import type { TimelinePanels } from '../views/timelinePanels.ts';
+import type { TraceEditor } from '../views/traceEditor.ts';
 import type { TraceItem } from '../views/tracesView.ts';
 import { noTrace } from './conditions.ts';
 import type { Command } from './registry.ts';
 import { traceOf } from './rows.ts';
 
 /** Makes the commands. */
-export function fileCommands(traces: Traces, panels: TimelinePanels): readonly Command[] {
+export function fileCommands(traces: Traces, panels: TimelinePanels, editor: TraceEditor): readonly Command[] {
   return [
     {
       id: 'saveTraceAs',
@@ -26,6 +27,13 @@ export function fileCommands(traces: Traces, panels: TimelinePanels): readonly C
       run: async () => {
         const uri = await askTraceFile();
         if (uri) await vscode.commands.executeCommand('vscode.open', uri);
+      },
+    },
+    {
+      id: 'reloadTrace',
+      run: async () => {
+        if ((await editor.reload()) === undefined)
+          void vscode.window.showInformationMessage('Open a trace file first: what is read again is the one in front.');
       },
     },
     {

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { visible } from '../protocol/plainText.ts';
 import { reasonOf } from '../protocol/reason.ts';
 import { FormatError } from './error.ts';
-import { openBytes, readTrace, type ReadResult } from './reader.ts';
+import { openBytes, readTrace, type OpenBytes, type ReadResult } from './reader.ts';
 import type { TraceSource } from './source.ts';
 import type { TraceStore } from './store.ts';
 import { StoreQueries } from './storeQueries.ts';
@@ -65,26 +65,24 @@ function nonEmpty(text: string | undefined): string | undefined {
 
 /**
  * Opens a trace file.
+ * @param open gives its bytes, where they are not a file on disk
  * @throws an Error in one sentence for a person, when the file can't be read or isn't a trace; the signal's reason when aborted
  */
 export async function openTraceFile(
   path: string,
   signal?: AbortSignal,
-  onProgress?: (done: number, total: number) => void,
+  open: () => Promise<OpenBytes> = () => openBytes(path),
 ): Promise<FileSource> {
   let bytes;
   try {
-    bytes = await openBytes(path);
+    bytes = await open();
   } catch (error) {
     throw new Error(`${path} can't be opened: ${reasonOf(error)}`, {
       cause: error,
     });
   }
   try {
-    const result = await readTrace(bytes, {
-      ...(signal === undefined ? {} : { signal }),
-      ...(onProgress === undefined ? {} : { onProgress }),
-    });
+    const result = await readTrace(bytes, signal === undefined ? {} : { signal });
     return new FileSource(path, result);
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;

@@ -16,8 +16,13 @@ export interface TraceBytes {
   read(offset: number, length: number): Promise<Uint8Array>;
 }
 
+/** Bytes that hold something open until they are closed. */
+export interface OpenBytes extends TraceBytes {
+  close(): Promise<void>;
+}
+
 /** A file on disk. Rejects with Node's error when it can't be opened. */
-export async function openBytes(path: string): Promise<TraceBytes & { close(): Promise<void> }> {
+export async function openBytes(path: string): Promise<OpenBytes> {
   const file = await open(path, 'r');
   try {
     const { size } = await file.stat();
