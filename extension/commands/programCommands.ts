@@ -1,6 +1,7 @@
 // What the commands about BPF programs do. They are run from the rows of the BPF Programs view.
 import * as vscode from 'vscode';
 import { notice } from '../protocol/plainText.ts';
+import { untrusted } from './conditions.ts';
 import type { Command } from './registry.ts';
 import { originOf, type ProgramSources } from '../views/programSources.ts';
 import type { ProgramWithLines } from '../trace/queries.ts';
@@ -27,6 +28,7 @@ export function programCommands(at: ProgramCommandContext): readonly Command[] {
   return [
     {
       id: 'openProgramSource',
+      unavailable: untrusted,
       run: async (argument) => {
         const { of, program, lines } = await pickedProgram(argument);
         const message = await at.sources.open(program, lines, originOf(of.source), { beside: false });
