@@ -27,12 +27,14 @@ export interface LiveParts {
   readonly recording: string;
   readonly helper: HelperProcess;
   readonly connection: NodeConnection;
+  /** Takes the events; one that takes as many as the event limit can be, unless a test has less patience. */
+  readonly store?: TraceStore;
 }
 
 /** A trace that a node is sending. */
 export class LiveTrace implements TraceSource {
-  readonly store = new TraceStore();
-  readonly queries = new StoreQueries(this);
+  readonly store: TraceStore;
+  readonly queries: StoreQueries;
   /** Resolves when the first hooks are attached; rejects with a NodeError when the trace ends before. */
   readonly started: Promise<void>;
   /** Resolves when the trace is over: undefined when it ended as asked, else what a person should read. */
@@ -46,6 +48,8 @@ export class LiveTrace implements TraceSource {
   #disposed = false;
   #timer: NodeJS.Timeout | undefined;
   #leaving = false;
+  /** The helper went on beyond what a trace takes, though it was told how far: it was stopped. */
+  #beyond = false;
   readonly #changed = new Emitter();
   readonly #progress = new Emitter<Progress>();
   /** Calls back with each step of starting and ending. */
@@ -58,6 +62,8 @@ export class LiveTrace implements TraceSource {
     private readonly parts: LiveParts,
     private readonly recorder: TraceRecorder,
   ) {
+    this.store = parts.store ?? new TraceStore();
+    this.queries = new StoreQueries(this);
     this.#decoder = new StreamDecoder(this.store, {
       onFrame: (frame) => recorder.append(frame),
       onProgress: (progress) => this.#onProgress(progress),
@@ -169,6 +175,11 @@ export class LiveTrace implements TraceSource {
       for await (const chunk of this.parts.helper.stdout) {
         this.#decoder.feed(chunk);
         this.#notifySoon();
+        if (this.store.beyond > 0 && !this.#beyond) {
+          this.#beyond = true;
+          // What went wrong there, the end of its stream tells.
+          this.parts.helper.stop().catch(() => undefined);
+        }
       }
     } catch (reason) {
       error = reason instanceof Error ? reason : new Error(String(reason));
@@ -202,7 +213,8 @@ export class LiveTrace implements TraceSource {
     if (!this.#end) return '';
     const { cause, error } = this.#end;
     if (error) return error;
-    if (cause === 'limit') return 'The event limit was reached.';
+    if (cause === 'limit' || this.#beyond)
+      return `The event limit was reached: ${this.store.eventCount.toLocaleString('en')} events.`;
     if (cause === 'duration') return 'The time was over.';
     return '';
   }

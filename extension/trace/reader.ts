@@ -168,7 +168,8 @@ class TraceReader {
         at = next;
         continue;
       }
-      if (!this.#decode(openFrame(raw, at))) return at;
+      if (this.#store.isFull && span !== undefined && span.events > 0) this.#store.addBeyond(span.events);
+      else this.#decode(openFrame(raw, at));
       at += raw.length;
     }
     this.options.onProgress?.(end, end);
@@ -194,8 +195,7 @@ class TraceReader {
     return length > 0 && length <= maxFrameLength;
   }
 
-  /** Decodes a frame; false when the store is full and reading must end. */
-  #decode(frame: Frame): boolean {
+  #decode(frame: Frame): void {
     const { offset, type, raw } = frame;
     const before = this.#store.eventCount;
     let promised: number | undefined;
@@ -209,7 +209,6 @@ class TraceReader {
         this.#decoder.decode(frame);
       }
       this.#hello = true;
-      return true;
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
       // Without its hello nothing in the file means anything.
@@ -217,9 +216,7 @@ class TraceReader {
       const taken = this.#store.eventCount - before;
       const events = this.#spans.get(offset)?.events ?? promised;
       const lost = events === undefined ? undefined : Math.max(0, events - taken);
-      const full = this.#store.isFull;
-      this.#damaged(offset, full ? this.bytes.size : offset + raw.length, error.what, full ? undefined : { lost });
-      return !full;
+      this.#damaged(offset, offset + raw.length, error.what, { lost });
     }
   }
 
@@ -306,7 +303,13 @@ class TraceReader {
         `The file is damaged at byte ${first.from} to ${first.to} (${first.what})${more}: ${count} lost; the other ${events} events are shown.`,
       );
     }
-    if (cutAt !== undefined && !this.#store.isFull) {
+    const { beyond, eventCount } = this.#store;
+    if (beyond > 0) {
+      parts.push(
+        `The trace has ${number(eventCount + beyond)} events, more than can be shown: the first ${events} are. Trace less at a time, or with a narrower filter.`,
+      );
+    }
+    if (cutAt !== undefined) {
       parts.push(`The file was cut after ${events} events at byte ${cutAt}; everything before is shown.`);
     }
     if (noIndex && parts.length === 0)

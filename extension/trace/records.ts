@@ -35,17 +35,23 @@ const knownParts = 2 ** 19 - 1;
 
 /**
  * Decodes an events payload into the data; `origin` is the payload's place in the stream, for messages. Throws a FormatError
- * at the first record that isn't whole and sound; the records before it stay. Returns how many records it took.
+ * at the first record that isn't whole and sound; the records before it stay. Those that find the data full are counted as beyond it.
  */
-export function decodeBatch(data: TraceData, payload: Uint8Array, origin: number): number {
+export function decodeBatch(data: TraceData, payload: Uint8Array, origin: number): void {
   const reader = new ByteReader(payload, origin);
   const count = reader.varint53('the number of events');
   reader.fixed64("the batch's base time");
   const base = data.relative(reader.big());
   const batch = new Batch(data, reader, base);
-  for (let i = 0; i < count; i++) batch.record();
+  for (let i = 0; i < count; i++) {
+    if (data.isFull) {
+      // No record is shorter than a byte, whatever the count says.
+      data.addBeyond(Math.min(count - i, reader.left));
+      return;
+    }
+    batch.record();
+  }
   if (reader.left > 0) reader.fail(`${reader.left} bytes after the last event of a batch`);
-  return count;
 }
 
 class Batch {

@@ -2,7 +2,6 @@
 // writes it; the queries (store.ts) read it. Times inside are ns since the first clock; times given out are ns since the start.
 import { Clocks } from './clocks.ts';
 import { EventColumns } from './columns.ts';
-import { LimitError } from './error.ts';
 import { PairTable, TupleTable } from './intern.ts';
 import { Kinship } from './kinship.ts';
 import type { Clock, Context, Counters, End, FilterChange, Gap, Hello, Names } from './metadata.ts';
@@ -12,8 +11,8 @@ import { ProgramTable } from './programs.ts';
 import { HookTable, ReasonTable, StackTable, SymbolTable, limits } from './tables.ts';
 import { VerdictCounts } from './verdictCounts.ts';
 
-/** Events that a trace takes unless told otherwise: about 1 GB. A hostile file can't make it take more. */
-const defaultMaxEvents = 1 << 24;
+/** The most events that a trace takes, which is as far as the event limit can be set: about 1 GB. A hostile file can't make it take more. */
+export const mostEvents = 1 << 24;
 
 /** A loss: times in ns since the first clock. */
 export interface StoredGap {
@@ -71,6 +70,7 @@ export class TraceData {
   #rate = 0;
   #overhead: number | undefined;
   #filter: string | undefined;
+  #beyond = 0;
   #lost = 0;
   #missed = 0;
   readonly #gaps: StoredGap[] = [];
@@ -80,7 +80,7 @@ export class TraceData {
   #earliest = Infinity;
   #latest = -Infinity;
 
-  constructor(private readonly maxEvents = defaultMaxEvents) {}
+  constructor(private readonly maxEvents = mostEvents) {}
 
   // ── what the trace is ──
 
@@ -116,7 +116,11 @@ export class TraceData {
   /** Events that are missing without any gap that counts them: 0 for a sound, whole trace, and before the end frame. */
   get unaccounted(): number {
     const total = this.#end?.total;
-    return total === undefined ? 0 : total.sent - this.eventCount - this.#lost;
+    return total === undefined ? 0 : total.sent - this.eventCount - this.#beyond - this.#lost;
+  }
+  /** Events that came when it was full. */
+  get beyond(): number {
+    return this.#beyond;
   }
   /** Delivered events per second, between the last two counters. */
   get eventsPerSecond(): number {
@@ -260,12 +264,14 @@ export class TraceData {
     return this.columns.length >= this.maxEvents;
   }
 
-  /** Makes room for one event and returns its index. Throws a LimitError when it is full. */
+  /** Makes room for one event and returns its index. Not when it is full. */
   pushEvent(): number {
-    if (this.isFull) {
-      throw new LimitError(`more than ${this.maxEvents} events; trace less at a time, or with a narrower filter`);
-    }
     return this.columns.push();
+  }
+
+  /** Counts events that it has no room for. */
+  addBeyond(events: number): void {
+    this.#beyond += events;
   }
 
   noteTime(time: number): void {

@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import type { TraceSettings } from '../nodes/helperFlags.ts';
 import { defaultOnlineSource } from '../source/online.ts';
 import type { SourceSettings } from '../source/openSource.ts';
+import { mostEvents } from '../trace/traceData.ts';
 
 function read<T>(name: string, fallback: T, valid: (value: unknown) => value is T): T {
   const value: unknown = vscode.workspace.getConfiguration('packetTrail').get(name);
@@ -25,7 +26,7 @@ export function traceSettings(): TraceSettings {
     exclude: read('trace.exclude', [], isStrings),
     modules: read('trace.modules', true, isBoolean),
     stacks: read('trace.stacks', false, isBoolean),
-    eventLimit: read('trace.eventLimit', 5_000_000, isCount),
+    eventLimit: Math.min(read('trace.eventLimit', 5_000_000, isCount), mostEvents),
     buffer: read('trace.buffer', '16M', isSize),
     programs: read('trace.programs', true, isBoolean),
     includePrograms: read('trace.includePrograms', [], isStrings),

@@ -10,7 +10,7 @@ import { StreamDecoder } from '../../../extension/trace/decoder.ts';
 import { TraceStore } from '../../../extension/trace/store.ts';
 import { LiveTrace } from '../../../extension/sessions/liveTrace.ts';
 import { summarize } from '../../../extension/trace/summary.ts';
-import { bootMono, end, hello, hooks, message } from '../trace/encode.ts';
+import { bootMono, end, events, hello, hooks, message } from '../trace/encode.ts';
 
 /** A helper whose output is pushed by the test. */
 class FakeHelper {
@@ -46,6 +46,11 @@ class FakeHelper {
     this.asked.push(expression);
     return Promise.resolve();
   }
+
+  stop(): Promise<undefined> {
+    this.asked.push('stop');
+    return Promise.resolve(undefined);
+  }
 }
 
 const answer = (expression: string, error = ''): Uint8Array =>
@@ -71,6 +76,7 @@ beforeEach(async () => {
   folder = await mkdtemp(path(tmpdir(), 'packet-trail-live-'));
   helper = new FakeHelper();
   trace = await LiveTrace.record({
+    store: new TraceStore(10),
     node: 'demo',
     expression: 'icmp',
     also: 'netns blue',
@@ -114,6 +120,20 @@ test('a trace that ends answers what was asked, and takes no filter any more', a
   await trace.failed;
   expect(await trace.capture('udp')).toMatch(/does not run/);
   expect(trace.expression).toBe('icmp');
+});
+
+test('a helper that goes on beyond the limit is stopped once, and what came up to it is there', async () => {
+  const some = events(...Array.from({ length: 8 }, () => ({ time: bootMono, hook: 1, packet: 1 })));
+  helper.push(some);
+  await expect.poll(() => trace.store.eventCount).toBe(8);
+  expect(helper.asked).toEqual([]);
+  helper.push(some, some, end(24, 24, 0));
+  await expect.poll(() => trace.status).toBe('ended');
+  expect(helper.asked).toEqual(['stop']);
+  expect(trace.store.eventCount).toBe(10);
+  expect(trace.message).toBe('The event limit was reached: 10 events.');
+  helper.finish();
+  expect(await trace.failed).toBeUndefined();
 });
 
 test('the end frame ends the trace for a person; it is over when the helper has gone', async () => {

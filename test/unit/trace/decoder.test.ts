@@ -10,6 +10,7 @@ import { readEvent } from '../../../extension/trace/trail.ts';
 import {
   bootMono,
   encodeBatch,
+  end,
   events,
   gap,
   hello,
@@ -261,11 +262,27 @@ describe('an events batch', () => {
     }
   });
 
-  test('beyond the store’s limit is refused with the mend', () => {
-    const many = Array.from({ length: 20 }, (_, i) => ({ time: bootMono + BigInt(i), hook: 1, packet: 1 }));
-    const { store, error } = decodeBad(join(start, events(...many)), new TraceStore(10));
+  test('beyond what the store takes are counted, and what follows is read', () => {
+    const many = (from: number) =>
+      Array.from({ length: 8 }, (_, i) => ({ time: bootMono + BigInt(from + i), hook: 1, packet: 1 }));
+    const ending = end(20, 20, 0);
+    const { store, error } = decodeBad(join(start, events(...many(0)), events(...many(8)), ending), new TraceStore(10));
+    expect(error).toBeUndefined();
     expect(store.eventCount).toBe(10);
-    expect(error?.message).toMatch(/more than 10 events.*narrower filter/);
+    expect(store.beyond).toBe(6);
+    // The four that neither came nor are counted as lost.
+    expect(store.unaccounted).toBe(4);
+  });
+
+  test('a count that lies doesn’t count more than there are bytes for', () => {
+    const batch = encodeBatch([
+      { time: bootMono, hook: 1, packet: 1 },
+      { time: bootMono, hook: 1, packet: 1 },
+    ]);
+    const liar = new Uint8Array([0xff, 0xff, 0xff, 0x7f, ...batch.subarray(1)]);
+    const { store } = decodeBad(join(start, encodeFrame(frameType.events, liar)), new TraceStore(1));
+    expect(store.eventCount).toBe(1);
+    expect(store.beyond).toBeLessThan(batch.length);
   });
 
   test('keeps packet ids beyond 32 and 53 bits apart', () => {

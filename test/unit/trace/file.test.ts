@@ -229,6 +229,22 @@ describe('a damaged file', () => {
     expect(message).toMatch(/index is damaged.*nothing is lost/);
   });
 
+  test('with more events than can be shown shows the first ones and says so, with an index or without, and nothing is damaged', async () => {
+    const file = new Uint8Array(await readFile(await record(longStream(70))));
+    const whole = await readTrace(memoryBytes(file));
+    const most = whole.store.eventCount - 1_001;
+    for (const bytes of [file, file.subarray(0, file.length - 16)]) {
+      const { store, damage, message } = await readTrace(memoryBytes(bytes), { store: new TraceStore(most) });
+      expect(store.eventCount).toBe(most);
+      expect(store.beyond).toBe(1_001);
+      expect(damage).toEqual([]);
+      expect(message).toContain(
+        `The trace has ${(most + 1_001).toLocaleString('en')} events, more than can be shown: the first ${most.toLocaleString('en')} are.`,
+      );
+      expect(message).not.toContain('damaged');
+    }
+  });
+
   test('at any one byte never crashes and never loses more than one frame’s events', async () => {
     const file = new Uint8Array(await readFile(await record(sampleStream())));
     for (let at = 0; at < file.length; at++) {
