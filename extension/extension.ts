@@ -11,6 +11,7 @@ import { timelineActions } from './commands/timelineActions.ts';
 import { traceCommands } from './commands/traceCommands.ts';
 import { listHosts } from './nodes/hosts.ts';
 import type { ReachContext } from './sessions/reach.ts';
+import { ShownTraces } from './sessions/shownTraces.ts';
 import { State } from './sessions/state.ts';
 import { Traces } from './sessions/traces.ts';
 import { Clangd } from './source/clangd.ts';
@@ -37,6 +38,7 @@ export function activate(context: vscode.ExtensionContext): PacketTrailApi {
   const log = vscode.window.createOutputChannel('Packet Trail', { log: true });
   const state = new State(context.globalState);
   const traces = new Traces(join(storage, 'recordings'));
+  const shown = new ShownTraces();
   const reach: ReachContext = {
     helpers: context.asAbsolutePath(join('dist', 'helper')),
     prompter: new WindowPrompter(),
@@ -53,17 +55,17 @@ export function activate(context: vscode.ExtensionContext): PacketTrailApi {
   const sources = { kernel, programs };
 
   const actions = timelineActions(sources, traces, state, log);
-  const panels = new TimelinePanels(extensionUri, traces, actions);
-  const editor = new TraceEditor(extensionUri, actions);
+  const panels = new TimelinePanels(extensionUri, shown, actions);
+  const editor = new TraceEditor(extensionUri, shown, actions);
   const nodes = new NodesView(state, async () =>
     (await listHosts({ configFile: sshConfigFile() })).map(({ name }) => name),
   );
 
   const commands = [
-    ...traceCommands({ log, state, traces, reach, nodes, panels }),
-    ...fileCommands(traces, panels, editor),
+    ...traceCommands({ log, state, traces, shown, reach, nodes, panels }),
+    ...fileCommands({ traces, shown, panels, editor }),
     ...nodeCommands(state, reach, nodes),
-    ...sourceCommands(traces, sources),
+    ...sourceCommands(traces, shown, sources),
     ...programCommands({ sources: programs, panels, editor }),
     { id: 'showLog', run: () => log.show() },
   ];
@@ -71,6 +73,7 @@ export function activate(context: vscode.ExtensionContext): PacketTrailApi {
   context.subscriptions.push(
     log,
     traces,
+    shown,
     clangd,
     kernel,
     programs,
@@ -79,7 +82,7 @@ export function activate(context: vscode.ExtensionContext): PacketTrailApi {
     editor,
     new TracesView(traces),
     new ProgramsView(traces, editor),
-    new TraceContext(traces),
+    new TraceContext(traces, shown),
     registerCommands(commands, log),
     vscode.window.registerCustomEditorProvider(TraceEditor.viewType, editor, {
       supportsMultipleEditorsPerDocument: true,

@@ -1,6 +1,7 @@
 // Commands about traces as files: save, open, discard.
 import { basename } from 'node:path';
 import * as vscode from 'vscode';
+import type { ShownTraces } from '../sessions/shownTraces.ts';
 import type { OpenTrace, Traces } from '../sessions/traces.ts';
 import { isLive } from '../trace/source.ts';
 import { askTraceFile, askWhere, confirmDiscard, pickTrace, saySaved } from '../views/traceDialogs.ts';
@@ -11,14 +12,28 @@ import { noTrace } from './conditions.ts';
 import type { Command } from './registry.ts';
 import { traceOf } from './rows.ts';
 
+/** What the commands work on. */
+interface FileCommandContext {
+  readonly traces: Traces;
+  readonly shown: ShownTraces;
+  readonly panels: TimelinePanels;
+  readonly editor: TraceEditor;
+}
+
 /** Makes the commands. */
-export function fileCommands(traces: Traces, panels: TimelinePanels, editor: TraceEditor): readonly Command[] {
+export function fileCommands({ traces, shown, panels, editor }: FileCommandContext): readonly Command[] {
   return [
     {
       id: 'saveTraceAs',
-      unavailable: () => noTrace(traces),
+      unavailable: () => noTrace(traces, shown),
       run: async (argument) => {
-        const trace = traceOf(argument) ?? (await pickTrace(traces, traces.all(), 'Save which trace?'));
+        const { front } = shown;
+        const given = traceOf(argument);
+        if (given === undefined && front?.uri !== undefined) {
+          await copyFile(vscode.Uri.parse(front.uri, true));
+          return;
+        }
+        const trace = given ?? front?.trace ?? (await pickTrace(traces.all(), 'Save which trace?'));
         if (trace) await saveTrace(trace, traces);
       },
     },
@@ -61,4 +76,12 @@ export async function saveTrace(trace: OpenTrace, traces: Traces): Promise<void>
   await trace.saveTo(target.fsPath);
   if (whole) traces.markSaved(trace);
   saySaved(target, isLive(trace.source));
+}
+
+/** Asks where to, and copies a trace file there. */
+async function copyFile(uri: vscode.Uri): Promise<void> {
+  const target = await askWhere(basename(uri.path));
+  if (!target) return;
+  await vscode.workspace.fs.copy(uri, target, { overwrite: true });
+  saySaved(target, false);
 }

@@ -1,4 +1,5 @@
 // Commands about kernel source: the hooks that have some, the folder that it is in, the index of it.
+import type { ShownTraces } from '../sessions/shownTraces.ts';
 import type { Traces } from '../sessions/traces.ts';
 import { showHooks } from '../views/hooksView.ts';
 import { noTrace, untrusted } from './conditions.ts';
@@ -6,13 +7,13 @@ import { openHook, type Sources } from './openHook.ts';
 import type { Command } from './registry.ts';
 
 /** Makes the commands. */
-export function sourceCommands(traces: Traces, sources: Sources): readonly Command[] {
+export function sourceCommands(traces: Traces, shown: ShownTraces, sources: Sources): readonly Command[] {
   return [
     {
       id: 'showHooks',
-      unavailable: () => noTrace(traces),
+      unavailable: () => noTrace(traces, shown),
       run: async () => {
-        const source = traces.current()?.source;
+        const source = (shown.last ?? traces.all().at(-1))?.source;
         if (!source) return;
         await showHooks(source, (hook) => openHook(sources, source, hook, { beside: false, preview: true }));
       },

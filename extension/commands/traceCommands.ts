@@ -1,11 +1,14 @@
 // Commands of a trace's life: start, show, stop.
-import type * as vscode from 'vscode';
+import * as vscode from 'vscode';
 import type { Hops, TraceFilter } from '../nodes/helperFlags.ts';
+import { notice } from '../protocol/plainText.ts';
 import { checkFilterHere, type ReachContext } from '../sessions/reach.ts';
 import { BadFilter, startTrace } from '../sessions/startTrace.ts';
+import type { ShownTraces } from '../sessions/shownTraces.ts';
 import type { State } from '../sessions/state.ts';
 import { everyPacket } from '../sessions/traceFilter.ts';
 import type { OpenTrace, Traces } from '../sessions/traces.ts';
+import { isLive } from '../trace/source.ts';
 import { askFilter } from '../views/askFilter.ts';
 import type { NodesView } from '../views/nodesView.ts';
 import { offerTelling } from '../views/offerTelling.ts';
@@ -13,7 +16,7 @@ import { pickNode } from '../views/pickNode.ts';
 import { traceSettings } from '../views/settings.ts';
 import type { TimelinePanels } from '../views/timelinePanels.ts';
 import { pickTrace } from '../views/traceDialogs.ts';
-import { noTrace, untrusted } from './conditions.ts';
+import { noTraceHere, untrusted } from './conditions.ts';
 import { showFailure, type Command } from './registry.ts';
 import { nodeTarget, traceOf } from './rows.ts';
 
@@ -22,6 +25,7 @@ interface TraceCommandContext {
   readonly log: vscode.LogOutputChannel;
   readonly state: State;
   readonly traces: Traces;
+  readonly shown: ShownTraces;
   readonly reach: ReachContext;
   readonly nodes: NodesView;
   readonly panels: TimelinePanels;
@@ -29,7 +33,7 @@ interface TraceCommandContext {
 
 /** Makes the commands. */
 export function traceCommands(at: TraceCommandContext): readonly Command[] {
-  const { traces, panels } = at;
+  const { traces, shown, panels } = at;
   return [
     { id: 'startTrace', unavailable: untrusted, run: (argument) => start(at, nodeTarget(argument), undefined) },
     { id: 'tracePrograms', unavailable: untrusted, run: (argument) => start(at, nodeTarget(argument), 'programs') },
@@ -37,15 +41,20 @@ export function traceCommands(at: TraceCommandContext): readonly Command[] {
       id: 'stopTrace',
       unavailable: () => (traces.live().length ? undefined : 'No trace is running.'),
       run: async (argument) => {
-        const trace = traceOf(argument) ?? (await pickTrace(traces, traces.live(), 'Stop which trace?'));
-        await trace?.source.stop();
+        // A trace in front is the one that is meant, whatever else runs.
+        const source = (traceOf(argument) ?? shown.front)?.source;
+        if (source !== undefined && !isLive(source))
+          void vscode.window.showInformationMessage(
+            notice(`${source.title} doesn't run: bring the trace to stop to the front.`),
+          );
+        else await (source ?? (await pickTrace(traces.live(), 'Stop which trace?'))?.source)?.stop();
       },
     },
     {
       id: 'showTrace',
-      unavailable: () => noTrace(traces),
-      run: (argument) => {
-        const trace = traceOf(argument) ?? traces.current();
+      unavailable: () => noTraceHere(traces),
+      run: async (argument) => {
+        const trace = traceOf(argument) ?? (await pickTrace(traces.all(), 'Show which trace?'));
         if (trace) panels.show(trace);
       },
     },

@@ -34,7 +34,6 @@ export class Traces {
   readonly onDidChangeList = this.listChanged.on;
   private readonly traces: { readonly trace: OpenTrace; readonly listener: { dispose(): void } }[] = [];
   private readonly saved = new WeakSet<OpenTrace>();
-  private shown: OpenTrace | undefined;
 
   /** @param folder where recordings are kept until they are saved or discarded */
   constructor(readonly folder: string) {}
@@ -47,16 +46,6 @@ export class Traces {
     return this.all().filter(({ source }) => isLive(source));
   }
 
-  /** The trace that commands without an argument mean: the one shown last, else the newest. */
-  current(): OpenTrace | undefined {
-    return this.shown ?? this.all().at(-1);
-  }
-
-  setCurrent(trace: OpenTrace): void {
-    this.shown = trace;
-    this.changed.fire();
-  }
-
   add(trace: OpenTrace): void {
     let said = wordsOf(trace.source);
     const listener = trace.source.onChange(() => {
@@ -67,8 +56,7 @@ export class Traces {
       this.listChanged.fire();
     });
     this.traces.push({ trace, listener });
-    this.setCurrent(trace);
-    this.listChanged.fire();
+    this.fireBoth();
   }
 
   /** Notes that a trace that has ended is whole in another file: its recording is not needed beyond this window. */
@@ -163,7 +151,6 @@ export class Traces {
     const [entry] = at < 0 ? [] : this.traces.splice(at, 1);
     entry?.listener.dispose();
     trace.dispose();
-    if (this.shown === trace) this.shown = undefined;
     this.fireBoth();
   }
 

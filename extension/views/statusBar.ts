@@ -1,6 +1,8 @@
 // The one status bar item: the node that is traced, events a second, what that costs there, and what was lost.
 import * as vscode from 'vscode';
 import type { TraceSummary } from '../protocol/timeline.ts';
+import type { OpenTrace } from '../sessions/traces.ts';
+import type { TraceItem } from './tracesView.ts';
 
 const number = new Intl.NumberFormat('en-US');
 const tenths = new Intl.NumberFormat('en-US', { maximumFractionDigits: 1 });
@@ -61,10 +63,12 @@ export class StatusBar implements vscode.Disposable {
   constructor() {
     this.item = vscode.window.createStatusBarItem('packetTrail.status', vscode.StatusBarAlignment.Left, 50);
     this.item.name = 'Packet Trail';
-    this.item.command = 'packetTrail.showTrace';
   }
 
-  show(summary: TraceSummary): void {
+  /** A click shows the trace that the item is of. */
+  show(summary: TraceSummary, trace: OpenTrace): void {
+    const row: TraceItem = { kind: 'trace', trace };
+    this.item.command = { command: 'packetTrail.showTrace', title: 'Show Trace', arguments: [row] };
     const { text, tooltip, warn } = statusText(summary);
     this.item.text = text;
     this.item.tooltip = tooltip;

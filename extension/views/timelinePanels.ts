@@ -1,6 +1,7 @@
 // The editor tabs of traces that were started in this window: one panel a trace, made again when it was closed.
 import * as vscode from 'vscode';
-import type { OpenTrace, Traces } from '../sessions/traces.ts';
+import type { ShownTraces } from '../sessions/shownTraces.ts';
+import type { OpenTrace } from '../sessions/traces.ts';
 import { TimelineHost, type TimelineActions } from './timelineHost.ts';
 import { timelineHtml, timelineOptions } from './timelinePage.ts';
 
@@ -15,7 +16,7 @@ export class TimelinePanels implements vscode.Disposable {
 
   constructor(
     private readonly extensionUri: vscode.Uri,
-    private readonly traces: Traces,
+    private readonly shown: ShownTraces,
     private readonly actions: PanelActions,
   ) {}
 
@@ -35,15 +36,16 @@ export class TimelinePanels implements vscode.Disposable {
     panel.iconPath = { light: this.icon('light'), dark: this.icon('dark') };
     const host = new TimelineHost(panel.webview, trace.source, this.actions, () => this.actions.save(trace));
     this.panels.set(trace, { panel, host });
-    panel.onDidChangeViewState(() => {
-      if (panel.active) this.traces.setCurrent(trace);
-    });
+    // It comes to the front, though nobody says so.
+    this.shown.open(panel, { source: trace.source, trace, uri: undefined }, true);
+    panel.onDidChangeViewState(() => this.shown.activate(panel, panel.active));
     // A filter that changes is part of the title.
     const titles = trace.source.onChange(() => {
       if (panel.title !== trace.source.title) panel.title = trace.source.title;
     });
     panel.onDidDispose(() => {
       this.panels.delete(trace);
+      this.shown.close(panel);
       titles.dispose();
       host.dispose();
     });

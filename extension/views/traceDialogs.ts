@@ -1,17 +1,11 @@
 // Asks about traces: which one, where to, whether really; and says where one was saved.
 import * as vscode from 'vscode';
-import type { OpenTrace, Traces } from '../sessions/traces.ts';
+import type { OpenTrace } from '../sessions/traces.ts';
 
 const filters = { 'Packet Trail': ['pkttrail'] };
 
-/** The trace that is looked at when it is among these, else the only one, else the one that the person picks. */
-export async function pickTrace(
-  traces: Traces,
-  among: readonly OpenTrace[],
-  placeHolder: string,
-): Promise<OpenTrace | undefined> {
-  const current = traces.current();
-  if (current && among.includes(current)) return current;
+/** The only one of these, else the one that the person picks. */
+export async function pickTrace(among: readonly OpenTrace[], placeHolder: string): Promise<OpenTrace | undefined> {
   if (among.length <= 1) return among[0];
   const picks = among.map((trace) => ({ label: trace.source.title, description: trace.source.filter, trace }));
   return (await vscode.window.showQuickPick(picks, { title: 'Packet Trail', placeHolder }))?.trace;

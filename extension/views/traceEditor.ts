@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import * as vscode from 'vscode';
 import { escapeGlob } from '../glob.ts';
 import { reasonOf } from '../protocol/reason.ts';
+import type { ShownTraces } from '../sessions/shownTraces.ts';
 import { FileSource, openTraceFile } from '../trace/fileSource.ts';
 import type { OpenBytes } from '../trace/reader.ts';
 import type { TraceSource } from '../trace/source.ts';
@@ -106,6 +107,7 @@ export class TraceEditor implements vscode.CustomReadonlyEditorProvider<TraceDoc
 
   constructor(
     private readonly extensionUri: vscode.Uri,
+    private readonly shown: ShownTraces,
     private readonly actions: TimelineActions,
   ) {}
 
@@ -159,7 +161,9 @@ export class TraceEditor implements vscode.CustomReadonlyEditorProvider<TraceDoc
 
   resolveCustomEditor(document: TraceDocument, panel: vscode.WebviewPanel): void {
     panel.webview.options = timelineOptions(this.extensionUri);
+    panel.onDidChangeViewState(() => this.shown.activate(panel, panel.active));
     panel.onDidDispose(() => {
+      this.shown.close(panel);
       document.timelines.get(panel)?.dispose();
       document.timelines.delete(panel);
     });
@@ -167,8 +171,9 @@ export class TraceEditor implements vscode.CustomReadonlyEditorProvider<TraceDoc
   }
 
   /** Makes the page, anew where there was one of what the file held before. */
-  private fill({ timelines, source }: TraceDocument, panel: vscode.WebviewPanel): void {
+  private fill({ uri, timelines, source }: TraceDocument, panel: vscode.WebviewPanel): void {
     timelines.get(panel)?.dispose();
+    this.shown.open(panel, { source, trace: undefined, uri: uri.toString() }, panel.active);
     timelines.set(panel, new TimelineHost(panel.webview, source, this.actions));
     panel.webview.html = timelineHtml(panel.webview, this.extensionUri);
   }
