@@ -27,6 +27,8 @@ export interface LiveParts {
   readonly recording: string;
   readonly helper: HelperProcess;
   readonly connection: NodeConnection;
+  /** Says more of an error that kept the trace from beginning, while the node can still be asked. */
+  readonly explain?: (error: Error) => Promise<Error>;
   /** Takes the events; one that takes as many as the event limit can be, unless a test has less patience. */
   readonly store?: TraceStore;
 }
@@ -195,6 +197,7 @@ export class LiveTrace implements TraceSource {
       error ??= reason instanceof Error ? reason : new Error(String(reason));
     }
     error ??= this.#disposed ? undefined : ended;
+    if (error && this.#status === 'starting') error = (await this.parts.explain?.(error)) ?? error;
     this.parts.connection.dispose();
     if (error) this.#set('failed', textOf(error));
     else this.#set('ended', this.#endText());

@@ -80,6 +80,7 @@ async function goLive(
         recording,
         helper,
         connection,
+        explain: (error) => explained(error, deployment, signal),
       });
       const steps = trace.onProgress(({ phase, done, total }) => {
         if (phase !== 'attach' || total === 0) report(phaseText(phase));
@@ -89,7 +90,9 @@ async function goLive(
         await trace.started;
       } catch (error) {
         trace.dispose();
-        throw await explained(error, deployment, signal);
+        // Its recording is closed then, and can be removed.
+        await trace.failed;
+        throw error;
       } finally {
         steps.dispose();
       }
@@ -111,7 +114,7 @@ function phaseText(phase: string): string {
 }
 
 /** When the helper could not trace, its preflight knows the mend best. */
-async function explained(error: unknown, deployment: Deployment, signal: AbortSignal): Promise<unknown> {
+async function explained(error: Error, deployment: Deployment, signal: AbortSignal): Promise<Error> {
   if (!(error instanceof NodeError) || error.code !== 'helper-failed' || signal.aborted) return error;
   try {
     const failed = (await check(deployment, { signal })).results.filter(({ state }) => state === 'fail');

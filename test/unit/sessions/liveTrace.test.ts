@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join as path } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { HelperProcess } from '../../../extension/nodes/helperProcess.ts';
-import type { NodeConnection } from '../../../extension/nodes/node.ts';
+import { NodeError, type NodeConnection } from '../../../extension/nodes/node.ts';
 import { frameType } from '../../../extension/trace/frames.ts';
 import { StreamDecoder } from '../../../extension/trace/decoder.ts';
 import { TraceStore } from '../../../extension/trace/store.ts';
@@ -18,8 +18,8 @@ class FakeHelper {
   readonly #queue: Uint8Array[] = [];
   #wake: () => void = () => undefined;
   #over = false;
-  #finish: () => void = () => undefined;
-  readonly ended = new Promise<undefined>((resolve) => (this.#finish = () => resolve(undefined)));
+  #finish: (error?: NodeError) => void = () => undefined;
+  readonly ended = new Promise<NodeError | undefined>((resolve) => (this.#finish = resolve));
 
   readonly stdout: AsyncIterable<Uint8Array> = {
     [Symbol.asyncIterator]: () => ({
@@ -36,10 +36,10 @@ class FakeHelper {
     this.#wake();
   }
 
-  finish(): void {
+  finish(error?: NodeError): void {
     this.#over = true;
     this.#wake();
-    this.#finish();
+    this.#finish(error);
   }
 
   filter(expression: string): Promise<void> {
@@ -134,6 +134,27 @@ test('a helper that goes on beyond the limit is stopped once, and what came up t
   expect(trace.message).toBe('The event limit was reached: 10 events.');
   helper.finish();
   expect(await trace.failed).toBeUndefined();
+});
+
+test('a trace that can’t begin is explained while its node can still be asked', async () => {
+  const failing = new FakeHelper();
+  const said: string[] = [];
+  const started = LiveTrace.record({
+    node: 'demo',
+    expression: '',
+    also: '',
+    recording: path(folder, 'b.pkttrail'),
+    helper: failing as unknown as HelperProcess,
+    connection: { dispose: () => said.push('closed') } as unknown as NodeConnection,
+    explain: async (error) => {
+      said.push('asked');
+      await Promise.resolve();
+      return new NodeError('helper-failed', 'demo', `${error.message} No BTF.`, 'Install it.');
+    },
+  }).then((failed) => failed.started);
+  failing.finish(new NodeError('helper-failed', 'demo', 'It ended.', ''));
+  await expect(started).rejects.toMatchObject({ message: 'It ended. No BTF.', mend: 'Install it.' });
+  expect(said).toEqual(['asked', 'closed']);
 });
 
 test('the end frame ends the trace for a person; it is over when the helper has gone', async () => {
