@@ -8,9 +8,9 @@ import { askTraceFile, askWhere, confirmDiscard, pickTrace, saySaved } from '../
 import type { TimelinePanels } from '../views/timelinePanels.ts';
 import type { TraceEditor } from '../views/traceEditor.ts';
 import type { TraceItem } from '../views/tracesView.ts';
-import { noTrace } from './conditions.ts';
+import { noTrace, noTraceHere } from './conditions.ts';
 import type { Command } from './registry.ts';
-import { traceOf } from './rows.ts';
+import { recordingOf, traceOf } from './rows.ts';
 
 /** What the commands work on. */
 interface FileCommandContext {
@@ -29,6 +29,11 @@ export function fileCommands({ traces, shown, panels, editor }: FileCommandConte
       run: async (argument) => {
         const { front } = shown;
         const given = traceOf(argument);
+        const recording = recordingOf(argument);
+        if (recording !== undefined) {
+          if (await copyFile(vscode.Uri.file(recording.path))) await traces.discardRecording(recording);
+          return;
+        }
         if (given === undefined && front?.uri !== undefined) {
           await copyFile(vscode.Uri.parse(front.uri, true));
           return;
@@ -52,13 +57,24 @@ export function fileCommands({ traces, shown, panels, editor }: FileCommandConte
       },
     },
     {
+      id: 'closeTrace',
+      unavailable: () => noTraceHere(traces),
+      run: async (argument) => {
+        const ended = traces.all().filter(({ source }) => !isLive(source));
+        const trace = traceOf(argument) ?? shown.front?.trace ?? (await pickTrace(ended, 'Close which trace?'));
+        if (trace === undefined) return;
+        await traces.close(trace);
+        panels.close(trace);
+      },
+    },
+    {
       id: 'discardTrace',
       run: async (argument) => {
         const item = argument as TraceItem | undefined;
         if (item?.kind === 'trace') {
           if (!(await confirmDiscard(item.trace.source.title))) return;
-          panels.close(item.trace);
           await traces.discard(item.trace);
+          panels.close(item.trace);
         } else if (item?.kind === 'recording') {
           if (await confirmDiscard(basename(item.recording.path))) await traces.discardRecording(item.recording);
         }
@@ -78,10 +94,11 @@ export async function saveTrace(trace: OpenTrace, traces: Traces): Promise<void>
   saySaved(target, isLive(trace.source));
 }
 
-/** Asks where to, and copies a trace file there. */
-async function copyFile(uri: vscode.Uri): Promise<void> {
+/** Asks where to, and copies a trace file there; false when the person thought better of it. */
+async function copyFile(uri: vscode.Uri): Promise<boolean> {
   const target = await askWhere(basename(uri.path));
-  if (!target) return;
+  if (!target) return false;
   await vscode.workspace.fs.copy(uri, target, { overwrite: true });
   saySaved(target, false);
+  return true;
 }

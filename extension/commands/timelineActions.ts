@@ -2,6 +2,7 @@
 import type * as vscode from 'vscode';
 import type { State } from '../sessions/state.ts';
 import type { Traces } from '../sessions/traces.ts';
+import { reasonOf } from '../protocol/reason.ts';
 import type { PanelActions } from '../views/timelinePanels.ts';
 import { saveTrace } from './fileCommands.ts';
 import { openHook, type Sources } from './openHook.ts';
@@ -26,5 +27,9 @@ export function timelineActions(
       return problem;
     },
     save: (trace) => saveTrace(trace, traces),
+    close: (trace) => {
+      // One that is discarded with its tab is gone by now.
+      if (traces.all().includes(trace)) traces.close(trace).catch((error: unknown) => log.error(reasonOf(error)));
+    },
   };
 }

@@ -131,6 +131,21 @@ export class Traces {
     }
   }
 
+  /**
+   * Lets go of a trace that has ended, and of its memory. What was not saved stays as a recording.
+   * @throws Error when it runs
+   */
+  async close(trace: OpenTrace): Promise<void> {
+    if (isLive(trace.source)) throw new Error(`${trace.source.title} still runs: stop it first.`);
+    if (this.isSaved(trace)) {
+      await this.discard(trace);
+      return;
+    }
+    this.remove(trace);
+    release(trace.recording);
+    this.fireBoth();
+  }
+
   /** Ends a trace and deletes its recording. */
   async discard(trace: OpenTrace): Promise<void> {
     this.remove(trace);

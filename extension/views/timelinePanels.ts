@@ -2,16 +2,20 @@
 import * as vscode from 'vscode';
 import type { ShownTraces } from '../sessions/shownTraces.ts';
 import type { OpenTrace } from '../sessions/traces.ts';
+import { isLive } from '../trace/source.ts';
 import { TimelineHost, type TimelineActions } from './timelineHost.ts';
 import { timelineHtml, timelineOptions } from './timelinePage.ts';
 
 /** What the timelines of this window's traces ask of the extension. */
 export interface PanelActions extends TimelineActions {
   save(trace: OpenTrace): Promise<void>;
+  /** The tab of a trace that has ended was closed. */
+  close(trace: OpenTrace): void;
 }
 
 /** Opens and finds the panels. */
 export class TimelinePanels implements vscode.Disposable {
+  private disposed = false;
   private readonly panels = new Map<OpenTrace, { readonly panel: vscode.WebviewPanel; readonly host: TimelineHost }>();
 
   constructor(
@@ -45,6 +49,8 @@ export class TimelinePanels implements vscode.Disposable {
     });
     panel.onDidDispose(() => {
       this.panels.delete(trace);
+      // Nobody looks at it, and its recording has all of it.
+      if (!this.disposed && !isLive(trace.source)) this.actions.close(trace);
       this.shown.close(panel);
       titles.dispose();
       host.dispose();
@@ -63,6 +69,7 @@ export class TimelinePanels implements vscode.Disposable {
   }
 
   dispose(): void {
+    this.disposed = true;
     for (const { panel } of [...this.panels.values()]) panel.dispose();
   }
 }

@@ -58,7 +58,7 @@ export class TracesView implements vscode.TreeDataProvider<TraceItem>, vscode.Di
       }
       case 'recording':
         return fileItem(vscode.Uri.file(item.recording.path), {
-          description: `${megabytes.format(item.recording.bytes / 1e6)} MB, recovered`,
+          description: `${megabytes.format(item.recording.bytes / 1e6)} MB, not saved`,
           contextValue: 'trace.recording',
         });
       case 'file':

@@ -35,7 +35,7 @@ test('a trace that was running when VS Code ended is listed, and opens with what
   await workbench.openContainer('Packet Trail');
   const row = workbench.treeRow(/^packet-trail-6\.12-\d.*\.pkttrail$/);
   await row.waitFor();
-  expect(await row.textContent()).toContain('recovered');
+  expect(await row.textContent()).toContain('not saved');
   await workbench.screenshot('recovered');
   await row.click();
   const again = await timeline.until(

@@ -1,5 +1,5 @@
 // Promises of a window's traces: who shows a list of them hears what changes the list, and of nothing else.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -79,4 +79,26 @@ test('a list hears of recordings that go', async () => {
   if (recording !== undefined) await traces.discardRecording(recording);
   expect(heard.list).toBe(2);
   expect(await traces.recordings()).toEqual([]);
+});
+
+test('a trace that is closed lets go of its memory; what was not saved stays, and can be discarded', async () => {
+  const { trace, tell } = await fakeTrace();
+  traces.add(trace);
+  await expect(traces.close(trace)).rejects.toThrow('still runs: stop it first');
+  expect(traces.all()).toEqual([trace]);
+  tell({ status: 'ended' });
+  expect(await traces.recordings()).toEqual([]); // it is listed as a trace
+  await traces.close(trace);
+  expect(traces.all()).toEqual([]);
+  expect((await traces.recordings()).map(({ path }) => path)).toEqual([trace.recording]);
+});
+
+test('a trace that was saved leaves no recording when it is closed', async () => {
+  const { trace, tell } = await fakeTrace();
+  traces.add(trace);
+  tell({ status: 'ended' });
+  traces.markSaved(trace);
+  await traces.close(trace);
+  expect(traces.all()).toEqual([]);
+  expect(await readdir(folder)).toEqual([]);
 });
