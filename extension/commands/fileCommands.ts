@@ -4,6 +4,7 @@ import * as vscode from 'vscode';
 import type { ShownTraces } from '../sessions/shownTraces.ts';
 import type { OpenTrace, Traces } from '../sessions/traces.ts';
 import { isLive } from '../trace/source.ts';
+import { copyWhole } from '../trace/wholeFile.ts';
 import { askTraceFile, askWhere, confirmDiscard, pickTrace, saySaved } from '../views/traceDialogs.ts';
 import type { TimelinePanels } from '../views/timelinePanels.ts';
 import type { TraceEditor } from '../views/traceEditor.ts';
@@ -87,18 +88,23 @@ export function fileCommands({ traces, shown, panels, editor }: FileCommandConte
 export async function saveTrace(trace: OpenTrace, traces: Traces): Promise<void> {
   const target = await askWhere(basename(trace.recording));
   if (!target) return;
-  if (target.scheme !== 'file') throw new Error(`A trace can't be saved to ${target.toString()}. Pick a local folder.`);
   const whole = !isLive(trace.source);
-  await trace.saveTo(target.fsPath);
+  await trace.saveTo(localPath(target));
   if (whole) traces.markSaved(trace);
   saySaved(target, isLive(trace.source));
+}
+
+function localPath(target: vscode.Uri): string {
+  if (target.scheme !== 'file') throw new Error(`A trace can't be saved to ${target.toString()}. Pick a local folder.`);
+  return target.fsPath;
 }
 
 /** Asks where to, and copies a trace file there; false when the person thought better of it. */
 async function copyFile(uri: vscode.Uri): Promise<boolean> {
   const target = await askWhere(basename(uri.path));
   if (!target) return false;
-  await vscode.workspace.fs.copy(uri, target, { overwrite: true });
+  if (uri.scheme === 'file') await copyWhole(uri.fsPath, localPath(target));
+  else await vscode.workspace.fs.copy(uri, target, { overwrite: true });
   saySaved(target, false);
   return true;
 }

@@ -1,9 +1,6 @@
 // `.pkttrail` files: their head, index and trailer, and the recorder that writes one as frames come from a live link.
-import { constants, copyFile, open, rename, rm, type FileHandle } from 'node:fs/promises';
-import { randomUUID } from 'node:crypto';
-import { basename, dirname, join } from 'node:path';
+import { constants, copyFile, open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
-import { reasonOf } from '../protocol/reason.ts';
 import { pack } from './codec.ts';
 import { FormatError } from './error.ts';
 import { encodeFrame, frameType, maxFrameLength, type Frame } from './frames.ts';
@@ -11,6 +8,7 @@ import { ByteReader } from './bytes.ts';
 import { MessageReader, MessageWriter } from './message.ts';
 import type { Context } from './metadata.ts';
 import { writeContext } from './readMetadata.ts';
+import { TraceWriteError, writeError, writeWhole } from './wholeFile.ts';
 
 /** The first 16 bytes of a file: magic and version 1. */
 export const fileHead = Uint8Array.of(
@@ -116,39 +114,6 @@ export function readTrailer(tail: Uint8Array): number | undefined {
   if (trailerMark.some((byte, i) => view.getUint8(13 + i) !== byte)) return undefined;
   const index = view.getBigUint64(5, true);
   return index <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(index) : undefined;
-}
-
-/** A file that can't be written: what happened, where, and the mend. */
-class TraceWriteError extends Error {
-  override readonly name = 'TraceWriteError';
-  constructor(
-    readonly path: string,
-    what: string,
-    mend: string,
-    options?: ErrorOptions,
-  ) {
-    super(`${what}: ${path}: ${mend}`, options);
-  }
-}
-
-function writeError(path: string, error: unknown): TraceWriteError {
-  if (error instanceof TraceWriteError) return error;
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  const cause = { cause: error };
-  switch (code) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return new TraceWriteError(path, 'the disk is full', 'free some space or save elsewhere', cause);
-    case 'EACCES':
-    case 'EPERM':
-    case 'EROFS':
-      return new TraceWriteError(path, 'no permission to write', 'save to a folder that you may write to', cause);
-    case 'ENOENT':
-    case 'ENOTDIR':
-      return new TraceWriteError(path, 'the folder does not exist', 'make it or save elsewhere', cause);
-    default:
-      return new TraceWriteError(path, reasonOf(error), 'save elsewhere', cause);
-  }
 }
 
 /** Where the recorder writes: as much of a file handle as it needs, so that tests can stand a full disk in. */
@@ -289,22 +254,17 @@ export class TraceRecorder {
    */
   async saveTo(target: string): Promise<void> {
     await this.#do(async () => {
-      const partial = partialName(target);
-      let into: FileHandle | undefined;
-      try {
+      await writeWhole(target, async (partial) => {
         await copyFile(this.path, partial, constants.COPYFILE_FICLONE);
-        into = await open(partial, 'r+');
-        await into.truncate(this.#written);
-        await writeAll(into, [...this.#waiting, ...this.#endPieces()], this.#written);
-        await into.sync();
-        await into.close();
-        into = undefined;
-        await rename(partial, target);
-      } catch (error) {
-        await into?.close().catch(() => undefined);
-        await rm(partial, { force: true });
-        throw writeError(target, error);
-      }
+        const into = await open(partial, 'r+');
+        try {
+          await into.truncate(this.#written);
+          await writeAll(into, [...this.#waiting, ...this.#endPieces()], this.#written);
+          await into.sync();
+        } finally {
+          await into.close();
+        }
+      });
     });
   }
 
@@ -423,8 +383,4 @@ async function writeAll(
     done += bytesWritten;
     at += bytesWritten;
   }
-}
-
-function partialName(target: string): string {
-  return join(dirname(target), `.${basename(target)}.${randomUUID()}.part`);
 }

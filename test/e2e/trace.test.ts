@@ -189,6 +189,20 @@ describe('Packet Trail in VS Code', () => {
     await workbench.screenshot('source');
   });
 
+  test('a full disk is told when a trace is saved there, half a file is not left, and the trace can be saved elsewhere', async () => {
+    await workbench.clearNotifications();
+    const left = await withSmallDisk(inFolder('full'), 4096, async () => {
+      await workbench.runCommand('Packet Trail: Save Trace As…');
+      await workbench.enterPath(inFolder('full/x.pkttrail'));
+      expect(await refused(/disk is full/)).toContain('free some space');
+      return readdir(inFolder('full'));
+    });
+    expect(left).toEqual([]);
+    await workbench.runCommand('Packet Trail: Save Trace As…');
+    await workbench.enterPath(inFolder('elsewhere.pkttrail'));
+    await workbench.notification(/Saved elsewhere\.pkttrail/);
+  });
+
   test('a saved trace shows the same after it was closed and opened again', async () => {
     await workbench.runCommand('Packet Trail: Stop Trace');
     await workbench.runCommand('Packet Trail: Show Trace');
@@ -249,19 +263,5 @@ describe('Packet Trail in VS Code', () => {
     expect(summary?.message).not.toMatch(/\n|\bat .*:\d+:\d+/);
     await workbench.screenshot('no-trace-file');
     await workbench.closeAllEditors();
-  });
-
-  test('a full disk is told when a trace is saved there, half a file is not left, and the trace can be saved elsewhere', async () => {
-    await workbench.clearNotifications();
-    const left = await withSmallDisk(inFolder('full'), 4096, async () => {
-      await workbench.runCommand('Packet Trail: Save Trace As…');
-      await workbench.enterPath(inFolder('full/x.pkttrail'));
-      expect(await refused(/disk is full/)).toContain('free some space');
-      return readdir(inFolder('full'));
-    });
-    expect(left).toEqual([]);
-    await workbench.runCommand('Packet Trail: Save Trace As…');
-    await workbench.enterPath(inFolder('elsewhere.pkttrail'));
-    await workbench.notification(/Saved elsewhere\.pkttrail/);
   });
 });
