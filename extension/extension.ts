@@ -55,7 +55,7 @@ export function activate(context: vscode.ExtensionContext): PacketTrailApi {
   const sources = { kernel, programs };
 
   const actions = timelineActions(sources, traces, state, log);
-  const panels = new TimelinePanels(extensionUri, shown, actions);
+  const panels = new TimelinePanels(extensionUri, traces, shown, actions);
   const editor = new TraceEditor(extensionUri, shown, actions);
   const nodes = new NodesView(state, async () =>
     (await listHosts({ configFile: sshConfigFile() })).map(({ name }) => name),
@@ -84,6 +84,7 @@ export function activate(context: vscode.ExtensionContext): PacketTrailApi {
     new ProgramsView(traces, editor),
     new TraceContext(traces, shown),
     registerCommands(commands, log),
+    vscode.window.registerWebviewPanelSerializer(TimelinePanels.viewType, panels),
     vscode.window.registerCustomEditorProvider(TraceEditor.viewType, editor, {
       supportsMultipleEditorsPerDocument: true,
     }),

@@ -98,6 +98,7 @@ function start(root: HTMLElement): void {
     },
     () => persistence.saveSoon(),
   );
+  let again = '';
   const persistence = new Persistence(host, () => ({
     version: 1,
     viewport: view.placed ? view.viewport : undefined,
@@ -106,6 +107,7 @@ function start(root: HTMLElement): void {
     lanesTop: view.top,
     event: selection.selected?.event,
     sizes: layout.sizes,
+    again,
   }));
 
   // ---- changes → panes -------------------------------------------------------------------------------------------
@@ -199,12 +201,19 @@ function start(root: HTMLElement): void {
         return;
       case 'find':
         model.setFilter(notice.argument.filter);
+        return;
+      case 'again':
+        again = notice.argument.again;
+        persistence.saveSoon();
     }
   }
 
   /** `event` was selected when the view was last seen. */
   async function load(event: number | undefined): Promise<void> {
-    const { summary, gaps, filter } = await ask('ready', {});
+    const answer = await ask('ready', {});
+    const { summary, gaps, filter } = answer;
+    again = answer.again;
+    persistence.saveSoon();
     model.setGaps(gaps);
     model.setSummary(summary);
     if (filter !== undefined) model.setFilter(filter);

@@ -13,6 +13,8 @@ export interface SavedState {
   readonly event: number | undefined;
   /** Splitters, px; bottom 0: as the style sheet says. */
   readonly sizes: { readonly labels: number; readonly bottom: number; readonly detail: number };
+  /** The host's: how it finds the trace again. */
+  readonly again: string;
 }
 
 const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
@@ -22,7 +24,7 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 /** Reads state that an older version may have written; undefined when it can't be used. */
 export function readState(state: unknown): SavedState | undefined {
   if (!isRecord(state) || state['version'] !== 1) return undefined;
-  const { viewport, follow, filter, lanesTop, event, sizes } = state;
+  const { viewport, follow, filter, lanesTop, event, sizes, again } = state;
   if (typeof follow !== 'boolean' || typeof filter !== 'string' || !isNumber(lanesTop) || !isRecord(sizes))
     return undefined;
   const { labels, bottom, detail } = sizes;
@@ -37,5 +39,6 @@ export function readState(state: unknown): SavedState | undefined {
     lanesTop,
     event: isNumber(event) ? event : undefined,
     sizes: { labels, bottom, detail },
+    again: typeof again === 'string' ? again : '',
   };
 }

@@ -89,8 +89,9 @@ export async function saveTrace(trace: OpenTrace, traces: Traces): Promise<void>
   const target = await askWhere(basename(trace.recording));
   if (!target) return;
   const whole = !isLive(trace.source);
-  await trace.saveTo(localPath(target));
-  if (whole) traces.markSaved(trace);
+  const file = localPath(target);
+  await trace.saveTo(file);
+  if (whole) traces.markSaved(trace, file);
   saySaved(target, isLive(trace.source));
 }
 

@@ -4,6 +4,7 @@ import type { Hops, TraceFilter } from '../nodes/helperFlags.ts';
 import { notice } from '../protocol/plainText.ts';
 import { checkFilterHere, type ReachContext } from '../sessions/reach.ts';
 import { BadFilter, startTrace } from '../sessions/startTrace.ts';
+import type { Again } from '../sessions/again.ts';
 import type { ShownTraces } from '../sessions/shownTraces.ts';
 import type { State } from '../sessions/state.ts';
 import { everyPacket } from '../sessions/traceFilter.ts';
@@ -37,6 +38,15 @@ export function traceCommands(at: TraceCommandContext): readonly Command[] {
   return [
     { id: 'startTrace', unavailable: untrusted, run: (argument) => start(at, nodeTarget(argument), undefined) },
     { id: 'tracePrograms', unavailable: untrusted, run: (argument) => start(at, nodeTarget(argument), 'programs') },
+    {
+      // Offered where a trace ended with its window; in no menu.
+      id: 'startAgain',
+      unavailable: untrusted,
+      run: async (argument) => {
+        const { target, filter } = argument as Again;
+        await run(at, target, filter);
+      },
+    },
     {
       id: 'stopTrace',
       unavailable: () => (traces.live().length ? undefined : 'No trace is running.'),

@@ -148,6 +148,8 @@ export interface TimelineRequests {
       gaps: readonly GapMark[];
       /** Text filter that something outside wants to be set; undefined: the timeline keeps its own. */
       filter: string | undefined;
+      /** What the host wants to be kept with the timeline's own state; the timeline makes nothing of it. */
+      again: string;
     },
   ];
   /** Lanes that match the text filter, a window of the list. `total` counts all that match. */
@@ -187,6 +189,8 @@ export interface TimelineNotices {
   reveal: { lane: number; event: number };
   /** Something outside asks to show the packets that match this text filter. */
   find: { filter: string };
+  /** What is kept for the host is this from now on. */
+  again: { again: string };
 }
 
 export type RequestName = keyof TimelineRequests;

@@ -44,6 +44,7 @@ export async function startTrace(context: ReachContext, traces: Traces, request:
   const trace: OpenTrace = {
     source: live,
     recording,
+    started: { target: request.target, filter: request.filter },
     saveTo: (target) => live.saveTo(target),
     dispose: () => live.dispose(),
   };

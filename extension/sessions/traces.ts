@@ -3,6 +3,8 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isLive, type TraceSource } from '../trace/source.ts';
+import type { TraceFilter } from '../nodes/helperFlags.ts';
+import type { Again } from './again.ts';
 import { claim, isClaimed, release } from './claim.ts';
 import { Emitter } from './emitter.ts';
 
@@ -11,6 +13,8 @@ export interface OpenTrace {
   readonly source: TraceSource;
   /** File that the trace is recorded into as it goes. */
   readonly recording: string;
+  /** How it was started. */
+  readonly started: { readonly target: string; readonly filter: TraceFilter };
   /** Writes the trace up to now to another file, which is whole or untouched. Rejects with what a person should read. */
   saveTo(target: string): Promise<void>;
   /** Ends the trace on the node if it is live, and closes the connection. */
@@ -33,7 +37,7 @@ export class Traces {
   /** A trace or a recording came or went, or is called or faring otherwise: what a list of them shows. */
   readonly onDidChangeList = this.listChanged.on;
   private readonly traces: { readonly trace: OpenTrace; readonly listener: { dispose(): void } }[] = [];
-  private readonly saved = new WeakSet<OpenTrace>();
+  private readonly saved = new WeakMap<OpenTrace, string>();
 
   /** @param folder where recordings are kept until they are saved or discarded */
   constructor(readonly folder: string) {}
@@ -60,8 +64,8 @@ export class Traces {
   }
 
   /** Notes that a trace that has ended is whole in another file: its recording is not needed beyond this window. */
-  markSaved(trace: OpenTrace): void {
-    this.saved.add(trace);
+  markSaved(trace: OpenTrace, file: string): void {
+    this.saved.set(trace, file);
     // A window that is killed can't remove it: the next one does, by this mark.
     try {
       writeFileSync(savedMark(trace.recording), '');
@@ -73,6 +77,13 @@ export class Traces {
 
   isSaved(trace: OpenTrace): boolean {
     return this.saved.has(trace);
+  }
+
+  /** What finds the trace again when this window is gone. */
+  again(trace: OpenTrace): Again {
+    const { source, started, recording } = trace;
+    const filter = { ...started.filter, expression: source.expression };
+    return { path: this.saved.get(trace) ?? recording, ran: isLive(source), target: started.target, filter };
   }
 
   /** A new recording's path, claimed for this window; the folder is made when it is missing. */

@@ -18,6 +18,8 @@ export class TimelineHost implements vscode.Disposable {
   private readonly disposables: { dispose(): void }[] = [];
   /** A text filter that the webview hasn't taken yet: what is sent to a webview that is being made is lost. */
   private wanted: string | undefined;
+  /** What the webview keeps for whoever finds the trace again. */
+  private again = '';
   private disposed = false;
 
   /** @param save writes the trace to a file; undefined for one that is a file, which the timeline doesn't offer to save */
@@ -31,7 +33,7 @@ export class TimelineHost implements vscode.Disposable {
     const handlers: Handlers = {
       ready: async () => {
         const [summary, { gaps }] = await Promise.all([queries.summary(), queries.gaps({})]);
-        return { summary, gaps, filter: this.wanted };
+        return { summary, gaps, filter: this.wanted, again: this.again };
       },
       lanes: (question) => {
         if (question.filter === this.wanted) this.wanted = undefined;
@@ -70,6 +72,13 @@ export class TimelineHost implements vscode.Disposable {
   find(filter: string): void {
     this.wanted = filter;
     this.notify({ type: 'notice', name: 'find', argument: { filter } });
+  }
+
+  /** Has this kept with the webview's state, which outlives the window. */
+  keep(again: string): void {
+    if (again === this.again) return;
+    this.again = again;
+    this.notify({ type: 'notice', name: 'again', argument: { again } });
   }
 
   private tellSummary(queries: TraceQueries): void {

@@ -1,7 +1,8 @@
 // The editor tabs of traces that were started in this window: one panel a trace, made again when it was closed.
 import * as vscode from 'vscode';
+import { againText, readAgain, type Again } from '../sessions/again.ts';
 import type { ShownTraces } from '../sessions/shownTraces.ts';
-import type { OpenTrace } from '../sessions/traces.ts';
+import type { OpenTrace, Traces } from '../sessions/traces.ts';
 import { isLive } from '../trace/source.ts';
 import { TimelineHost, type TimelineActions } from './timelineHost.ts';
 import { timelineHtml, timelineOptions } from './timelinePage.ts';
@@ -11,15 +12,19 @@ export interface PanelActions extends TimelineActions {
   save(trace: OpenTrace): Promise<void>;
   /** The tab of a trace that has ended was closed. */
   close(trace: OpenTrace): void;
+  /** A tab of a window that is gone is to show its trace again. */
+  restore(again: Again, column: vscode.ViewColumn | undefined, preserveFocus: boolean): Promise<void>;
 }
 
 /** Opens and finds the panels. */
-export class TimelinePanels implements vscode.Disposable {
+export class TimelinePanels implements vscode.WebviewPanelSerializer, vscode.Disposable {
+  static readonly viewType = 'packetTrail.timeline';
   private disposed = false;
   private readonly panels = new Map<OpenTrace, { readonly panel: vscode.WebviewPanel; readonly host: TimelineHost }>();
 
   constructor(
     private readonly extensionUri: vscode.Uri,
+    private readonly traces: Traces,
     private readonly shown: ShownTraces,
     private readonly actions: PanelActions,
   ) {}
@@ -32,7 +37,7 @@ export class TimelinePanels implements vscode.Disposable {
       return known.host;
     }
     const panel = vscode.window.createWebviewPanel(
-      'packetTrail.timeline',
+      TimelinePanels.viewType,
       trace.source.title,
       vscode.ViewColumn.Active,
       timelineOptions(this.extensionUri),
@@ -43,20 +48,31 @@ export class TimelinePanels implements vscode.Disposable {
     // It comes to the front, though nobody says so.
     this.shown.open(panel, { source: trace.source, trace, uri: undefined }, true);
     panel.onDidChangeViewState(() => this.shown.activate(panel, panel.active));
-    // A filter that changes is part of the title.
-    const titles = trace.source.onChange(() => {
+    const keep = (): void => host.keep(againText(this.traces.again(trace)));
+    keep();
+    const list = this.traces.onDidChangeList(() => {
+      // A filter that changes is part of the title.
       if (panel.title !== trace.source.title) panel.title = trace.source.title;
+      keep();
     });
     panel.onDidDispose(() => {
       this.panels.delete(trace);
       // Nobody looks at it, and its recording has all of it.
       if (!this.disposed && !isLive(trace.source)) this.actions.close(trace);
       this.shown.close(panel);
-      titles.dispose();
+      list.dispose();
       host.dispose();
     });
     panel.webview.html = timelineHtml(panel.webview, this.extensionUri);
     return host;
+  }
+
+  /** A tab of a window that is gone: its trace is a file now. */
+  async deserializeWebviewPanel(panel: vscode.WebviewPanel, state: unknown): Promise<void> {
+    const again = readAgain(state);
+    const { viewColumn, active } = panel;
+    panel.dispose();
+    if (again !== undefined) await this.actions.restore(again, viewColumn, !active);
   }
 
   /** A tab's icon takes no colour from the theme. */

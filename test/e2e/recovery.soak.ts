@@ -49,3 +49,36 @@ test('a trace that was running when VS Code ended is listed, and opens with what
   await workbench.answerDialog(/Discard the trace packet-trail-6\.12-/, 'Discard');
   await row.waitFor({ state: 'detached' });
 }, 300_000);
+
+test('a window that is loaded anew shows the trace that ended with it, and starts it again when asked', async () => {
+  const opened = await openVSCode(folder, node);
+  stops.push(() => opened.stop());
+  const { workbench, timeline } = opened;
+  await workbench.runCommand('Packet Trail: Start Trace');
+  await workbench.pick(host);
+  await workbench.enter('icmp and host 10.77.0.2', /Start Trace on/);
+  await timeline.until('a live trace', (model) => model.summary?.status === 'live', 180_000);
+  await node.exec(ping);
+  const { summary } = await timeline.until('a dropped packet', dropOf('ICMP'));
+
+  await workbench.reload();
+  const again = await timeline.until(
+    'the trace as a file',
+    (model) => model.summary?.status === 'file' && dropOf('ICMP')(model),
+    60_000,
+  );
+  expect(again.summary?.events).toBeGreaterThanOrEqual(summary?.events ?? Infinity);
+  const ended = /The trace of icmp and host 10\.77\.0\.2 on packet-trail-6\.12 ended with its window/;
+  await workbench.notification(ended);
+  await workbench.screenshot('loaded-anew');
+  await workbench.answerNotification(ended, 'Start Again');
+  await timeline.until('a live trace again', (model) => model.summary?.status === 'live', 180_000);
+  await workbench.runCommand('Packet Trail: Stop Trace');
+  await timeline.until('an ended trace', (model) => model.summary?.status === 'ended');
+
+  // Its tab comes back, too, without an offer.
+  await workbench.reload();
+  await timeline.until('the ended trace as a file', (model) => model.summary?.status === 'file', 60_000);
+  const told = (await workbench.notifications()).map(({ message }) => message);
+  expect(told.filter((message) => message.includes(' ended with its window'))).toEqual([]);
+}, 400_000);

@@ -6,6 +6,7 @@ import { traceCommands } from '../../extension/commands/traceCommands.ts';
 import { Emitter } from '../../extension/sessions/emitter.ts';
 import { ShownTraces } from '../../extension/sessions/shownTraces.ts';
 import { Traces, type OpenTrace } from '../../extension/sessions/traces.ts';
+import { everyPacket } from '../../extension/sessions/traceFilter.ts';
 import type { TraceSource } from '../../extension/trace/source.ts';
 
 suite('commands about a trace', () => {
@@ -35,6 +36,7 @@ suite('commands about a trace', () => {
     const trace: OpenTrace = {
       source,
       recording: `/nonexistent/${title}`,
+      started: { target: 'node', filter: everyPacket },
       saveTo: () => Promise.resolve(),
       dispose: () => undefined,
     };

@@ -5,6 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { PacketTrailApi } from '../../extension/api.ts';
+import { timelineActions } from '../../extension/commands/timelineActions.ts';
+import type { Sources } from '../../extension/commands/openHook.ts';
+import { againText } from '../../extension/sessions/again.ts';
+import { ShownTraces } from '../../extension/sessions/shownTraces.ts';
+import { State } from '../../extension/sessions/state.ts';
+import { everyPacket } from '../../extension/sessions/traceFilter.ts';
+import { Traces } from '../../extension/sessions/traces.ts';
+import { TimelinePanels } from '../../extension/views/timelinePanels.ts';
 import { TraceRecorder } from '../../extension/trace/file.ts';
 import { FrameSplitter } from '../../extension/trace/frames.ts';
 import { bootMono, events, hello, hooks, join as bytes } from '../unit/trace/encode.ts';
@@ -97,6 +105,32 @@ suite('trace files', () => {
     await shows(uri, /can't be shown/);
     await record(path, 3);
     await shows(uri, 3);
+  });
+
+  test('a tab of a window that is gone shows its trace as a file, and one that kept nothing goes away', async () => {
+    const path = join(folder, 'gone.pkttrail');
+    await record(path, 6);
+    const log = vscode.window.createOutputChannel('test', { log: true });
+    const traces = new Traces(folder);
+    const actions = timelineActions(
+      {} as Sources,
+      traces,
+      new State({ get: () => undefined, update: () => Promise.resolve() }),
+      log,
+    );
+    const panels = new TimelinePanels(vscode.Uri.file(folder), traces, new ShownTraces(), actions);
+    const tab = (): vscode.WebviewPanel =>
+      vscode.window.createWebviewPanel('packetTrail.test', 'gone', vscode.ViewColumn.Active);
+    const isOpen = (label: string): boolean =>
+      vscode.window.tabGroups.all.some(({ tabs }) => tabs.some((one) => one.label === label));
+    await panels.deserializeWebviewPanel(tab(), {
+      again: againText({ path, ran: false, target: 'node', filter: everyPacket }),
+    });
+    await shows(vscode.Uri.file(path), 6);
+    await panels.deserializeWebviewPanel(tab(), undefined);
+    while (isOpen('gone')) await new Promise((resolve) => setTimeout(resolve, 50));
+    traces.dispose();
+    log.dispose();
   });
 
   test('a file that is nowhere on disk is read through VS Code, and again when that is asked for', async () => {

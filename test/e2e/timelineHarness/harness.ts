@@ -203,7 +203,7 @@ function handlersOf(source: FakeSource, opened: { event: number; beside: boolean
   const { store } = source;
   const gaps = (): { gaps: ReturnType<TraceStore['gapMarks']> } => ({ gaps: store.gapMarks() });
   return {
-    ready: () => ({ summary: summarize(source), ...gaps(), filter: undefined }),
+    ready: () => ({ summary: summarize(source), ...gaps(), filter: undefined, again: '' }),
     lanes: ({ filter, offset, count }) => store.lanes(filter, offset, count),
     page: ({ lanes, fromNs, toNs, buckets }) => ({ data: store.page(lanes, fromNs, toNs, buckets) }),
     trail: ({ lane, offset, count }) => store.trail(lane, offset, count),

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Emitter } from '../../../extension/sessions/emitter.ts';
 import { Traces, type OpenTrace } from '../../../extension/sessions/traces.ts';
+import { everyPacket } from '../../../extension/sessions/traceFilter.ts';
 import type { TraceSource } from '../../../extension/trace/source.ts';
 
 let folder: string;
@@ -33,6 +34,7 @@ async function fakeTrace(): Promise<{ trace: OpenTrace; tell: (words: Partial<Tr
   const trace: OpenTrace = {
     source,
     recording,
+    started: { target: 'node', filter: everyPacket },
     saveTo: () => Promise.resolve(),
     dispose: () => {
       changed.dispose();
@@ -63,7 +65,7 @@ test('a list hears of a trace that comes, fares otherwise and goes, not of its f
     tell(words);
     expect(heard.list).toBe(2 + index);
   }
-  traces.markSaved(trace);
+  traces.markSaved(trace, '/saved.pkttrail');
   expect(heard.list).toBe(6);
   await traces.discard(trace);
   expect(heard.list).toBe(7);
@@ -97,7 +99,7 @@ test('a trace that was saved leaves no recording when it is closed', async () =>
   const { trace, tell } = await fakeTrace();
   traces.add(trace);
   tell({ status: 'ended' });
-  traces.markSaved(trace);
+  traces.markSaved(trace, '/saved.pkttrail');
   await traces.close(trace);
   expect(traces.all()).toEqual([]);
   expect(await readdir(folder)).toEqual([]);

@@ -10,6 +10,7 @@ const state: SavedState = {
   lanesTop: 44,
   event: 17,
   sizes: { labels: 300, bottom: 0, detail: 340 },
+  again: '{}',
 };
 
 test('saved state comes back as it was', () => {
