@@ -25,6 +25,9 @@ export async function openHook(
   const why = gate();
   if (why !== undefined) return why;
   const found = await trace.queries.programOf(hook);
-  if (found === undefined) return await kernel.openHook(hook, await trace.queries.kernel(), options);
+  if (found === undefined) {
+    const shared = await trace.queries.sharesName(hook);
+    return await kernel.openHook({ ...hook, shared }, await trace.queries.kernel(), options);
+  }
   return await programs.open(found.program, found.lines, originOf(trace), options);
 }

@@ -9,7 +9,7 @@ export const Flag = {
   weak: 8,
   /** Made by a macro: SYSCALL_DEFINE3(…), BPF_CALL_2(…). */
   macro: 16,
-  /** TRACE_EVENT and its kin; the name is "system:event". */
+  /** TRACE_EVENT and its kin; the name is "system:event", and ":event" for the functions that are made of it. LSM_HOOK, too. */
   tracepoint: 32,
 } as const;
 
@@ -58,6 +58,8 @@ const tracepoints: ReadonlyMap<string, number> = new Map([
   ['DEFINE_EVENT_PRINT', 1],
   ['DEFINE_EVENT_CONDITION', 1],
 ]);
+/** Macros whose events have functions, but no tracepoint of that name in tracefs: the same, of the first argument. */
+const bareTracepoints = words('DECLARE_EVENT_CLASS DECLARE_TRACE DECLARE_TRACE_CONDITION');
 
 /** The tokens of the declaration that is being read, as columns. */
 export class Tokens {
@@ -183,14 +185,35 @@ function macroDefinition(tokens: Tokens, token: number, flags: number): Declared
   return { name: prefix + name, at: tokens.begins[token] ?? 0, flags: flags | Flag.macro };
 }
 
-/** The tracepoints, without their system, that the tokens before a semicolon define. */
-export function* definedTracepoints(tokens: Tokens): Generator<Declared> {
+/**
+ * The tracepoints, without their system, that the tokens before a semicolon define; `bare`: what only has functions made of its name
+ * (__traceiter_NAME, trace_event_raw_event_NAME).
+ */
+export function* definedTracepoints(tokens: Tokens): Generator<Declared & { readonly bare: boolean }> {
   for (let token = 0; token + 1 < tokens.length; token++) {
     if (tokens.kinds[token] !== Kind.word || tokens.kinds[token + 1] !== Kind.group) continue;
-    const index = tracepoints.get(tokens.text(token));
+    const macro = tokens.text(token);
+    const bare = bareTracepoints.has(macro);
+    const index = bare ? 0 : tracepoints.get(macro);
     const name = index === undefined ? undefined : argument(tokens, token + 1, index);
-    if (name !== undefined) yield { name, at: tokens.begins[token] ?? 0, flags: Flag.tracepoint | Flag.macro };
+    if (name !== undefined) yield { name, at: tokens.begins[token] ?? 0, flags: Flag.tracepoint | Flag.macro, bare };
   }
+}
+
+const letterL = 'L'.charCodeAt(0);
+
+/**
+ * The function that the group which was read last makes of a security hook: LSM_HOOK(int, 0, NAME, …) of include/linux/lsm_hook_defs.h is
+ * bpf_lsm_NAME() in kernel/bpf/bpf_lsm.c. No semicolon follows, so it is looked at at once.
+ */
+export function definedHook(tokens: Tokens): Declared | undefined {
+  const token = tokens.length - 2;
+  if (token < 0 || tokens.kinds[token] !== Kind.word || tokens.firstByte(token) !== letterL) return undefined;
+  if (tokens.text(token) !== 'LSM_HOOK') return undefined;
+  const name = argument(tokens, token + 1, 2);
+  return name === undefined
+    ? undefined
+    : { name: `bpf_lsm_${name}`, at: tokens.begins[token] ?? 0, flags: Flag.tracepoint | Flag.macro };
 }
 
 /** The n-th argument of a macro call, when it is a plain name. */

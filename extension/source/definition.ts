@@ -2,7 +2,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Definition } from './indexFile.ts';
-import { sourceName } from './locate.ts';
+import { indexNames } from './locate.ts';
 import { scan } from './scanner.ts';
 
 /** A place of a file; lines and UTF-16 columns are 0-based. */
@@ -41,12 +41,12 @@ export async function findPlace(root: string, definition: Definition, symbol: st
   } catch {
     return undefined;
   }
-  const bare = sourceName(symbol).replace(/^\w+:/, '');
-  const written = [bare, bare.replace(/^____/, ''), bare.replace(/^(?:__\w+?_)?(?:compat_)?sys_/, '')];
+  const indexed = indexNames(symbol);
+  // What of it stands in the source: a macro may make the rest.
+  const written = indexed.map((name) => name.replace(/^\w*:|^(?:compat_)?sys_|^bpf_lsm_/, ''));
   let line: number | undefined;
   scan(bytes, (name, at) => {
-    const same =
-      name === sourceName(symbol) || written.includes(name) || written.includes(name.replace(/^(?:compat_)?sys_/, ''));
+    const same = indexed.includes(name);
     if (same && (line === undefined || Math.abs(at - definition.line) < Math.abs(line - definition.line))) line = at;
   });
   if (line === undefined) return undefined;

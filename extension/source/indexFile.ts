@@ -1,7 +1,7 @@
 // The index of a kernel tree as one file: names in byte order with their definitions, looked up by binary search in the bytes
 // as they are on disk. Opening it is one read; nothing is parsed into objects but what is asked for.
 //
-//   8 bytes "PKTRSRC1" · u32 file size · u32 names · u32 definitions · u32 files · u32 bytes of names · u32 bytes of paths · u32 bytes of details
+//   8 bytes "PKTRSRC2" · u32 file size · u32 names · u32 definitions · u32 files · u32 bytes of names · u32 bytes of paths · u32 bytes of details
 //   u32 nameEnd[names]         end of each name in the bytes of names
 //   u32 definitionEnd[names]   end of each name's definitions
 //   u32 file[definitions]      index of the file
@@ -34,7 +34,7 @@ export interface IndexDetails {
   readonly unreadableExample: string;
 }
 
-const magic = 'PKTRSRC1';
+const magic = 'PKTRSRC2';
 const headSize = 36;
 const maxLine = 0xff_ffff;
 

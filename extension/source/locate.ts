@@ -16,6 +16,11 @@ export interface SourceHook {
   readonly kind: HookKind;
   /** From the node's BTF; tells functions of one name apart. */
   readonly prototype?: string;
+  /**
+   * Whether other hooks of the trace have the name, too. BTF may describe only one of them, so the prototype may be another's. Then it
+   * says what is likelier and decides nothing.
+   */
+  readonly shared?: boolean;
 }
 
 /** Where definitions are looked up; an {@link IndexFile}. */
@@ -44,7 +49,13 @@ export function indexNames(symbol: string): readonly string[] {
   if (call !== null) names.push(`${call[1] ?? ''}sys_${call[2] ?? ''}`);
   // BPF_CALL_n: ____name holds the body (include/linux/filter.h).
   if (name.startsWith('____')) names.push(name.slice(4));
-  // A tracepoint's own functions: include/linux/tracepoint.h. The event's system isn't in their names, so only these.
+  // A tracepoint's own functions (include/linux/tracepoint.h, include/trace/trace_events.h, perf.h, bpf_probe.h): the event's
+  // system isn't in their names.
+  const event =
+    /^(?:__(?:traceiter|probestub|bpf_trace)|(?:do_)?(?:trace_event_raw_event|perf_trace)|trace_(?:raw_output|event_get_offsets))_(\w+)$/.exec(
+      name,
+    );
+  if (event !== null) names.push(`:${event[1] ?? ''}`);
   return names;
 }
 
@@ -91,9 +102,16 @@ export async function locate(
   );
   const best = ranked[0]?.rank ?? 0;
   const plausible = ranked.filter(({ rank }) => rank < best + clearly).map(({ definition }) => definition);
-  const narrowed = plausible.length > 1 ? await byPrototype(root, plausible, hook) : plausible;
-  const rest = ranked.map(({ definition }) => definition).filter((definition) => !narrowed.includes(definition));
-  return { definitions: [...narrowed, ...rest], plausible: narrowed.length };
+  const likeliest = plausible.length > 1 ? await byPrototype(root, plausible, hook) : plausible;
+  const others = ranked.map(({ definition }) => definition).filter((definition) => !likeliest.includes(definition));
+  return {
+    definitions: [
+      ...likeliest,
+      ...others.filter((one) => plausible.includes(one)),
+      ...others.filter((one) => !plausible.includes(one)),
+    ],
+    plausible: hook.shared === true ? plausible.length : likeliest.length,
+  };
 }
 
 /** Definitions of one name that are looked at: names such as `init_module` or `probe` of drivers have hundreds. */

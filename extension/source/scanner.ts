@@ -1,6 +1,6 @@
 // Finds the function and tracepoint definitions in one C file of a kernel tree, without a compiler: a single pass over the
 // bytes that knows comments, literals and preprocessor branches; declaration.ts knows the shape of a definition at file scope.
-import { definedFunction, definedTracepoints, Flag, Kind, Tokens, type Declared } from './declaration.ts';
+import { definedFunction, definedHook, definedTracepoints, Flag, Kind, Tokens, type Declared } from './declaration.ts';
 
 /** Receives each definition, in the file's order: its name, 1-based line and {@link Flag} mask. */
 export type OnDefinition = (name: string, line: number, flags: number) => void;
@@ -113,8 +113,7 @@ class Scanner {
         if (this.braces === 0 && this.parens++ === 0) this.groupBegin = at;
         break;
       case closeParen:
-        if (this.braces === 0 && this.parens > 0 && --this.parens === 0)
-          this.tokens.push(Kind.group, this.groupBegin, at + 1);
+        if (this.braces === 0 && this.parens > 0 && --this.parens === 0) this.group(at + 1);
         break;
       case semicolon:
         if (this.atFileScope()) this.endDeclaration();
@@ -354,11 +353,22 @@ class Scanner {
     return at === 0 || this.bytes[at - 1] === newline;
   }
 
+  /** A pair of parentheses at file scope ended. */
+  private group(end: number): void {
+    this.tokens.push(Kind.group, this.groupBegin, end);
+    const hook = definedHook(this.tokens);
+    if (hook === undefined) return;
+    this.emit(hook.name, hook.at, hook.flags);
+    this.tokens.forget();
+  }
+
   /** A semicolon at file scope: only tracepoints are defined by what it ends. */
   private endDeclaration(): void {
     if (this.traceSystem !== '') {
-      for (const { name, at, flags } of definedTracepoints(this.tokens))
-        this.emit(`${this.traceSystem}:${name}`, at, flags);
+      for (const { name, at, flags, bare } of definedTracepoints(this.tokens)) {
+        if (!bare) this.emit(`${this.traceSystem}:${name}`, at, flags);
+        this.emit(`:${name}`, at, flags);
+      }
     }
     this.tokens.forget();
   }

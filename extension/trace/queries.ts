@@ -28,6 +28,8 @@ export interface TraceQueries extends TimelineQueries {
   /** The hook that an event hit; undefined when the stream didn't say. */
   hookOf(event: number): Promise<Hook | undefined>;
   hooks(): Promise<HookList>;
+  /** Whether other hooks are on functions of the same name: statics of several files. */
+  sharesName(hook: Hook): Promise<boolean>;
   /** The BPF program whose entry or verdict a hook is; undefined for other hooks. */
   programOf(hook: Hook): Promise<ProgramWithLines | undefined>;
   /** A BPF program by its id. */

@@ -37,6 +37,7 @@ export class StoreQueries implements TraceQueries {
   hookOf = (event: number) => answer(() => this.#store.hookOf(event));
   hooks = () => answer(() => hookList(this.#store));
 
+  sharesName = (hook: Hook) => answer(() => this.#store.hooks.sharesName(hook));
   programOf = (hook: Hook) => answer(() => this.#withLines(this.#store.programs.ofHook(hook)));
   program = (id: number) => answer(() => this.#withLines(this.#store.programs.get(id)));
   programTree = () => answer(() => programTree(this.#store));

@@ -63,6 +63,13 @@ export class HookTable {
     return this.#byId.get(id);
   }
 
+  /** Whether other functions of the same module have the name. O(hooks). */
+  sharesName({ id, function: name, module }: Hook): boolean {
+    for (const other of this.#byId.values())
+      if (other.id !== id && other.function === name && other.module === module) return true;
+    return false;
+  }
+
   /** The hook's function, "hook 7" when the table doesn't have it. */
   name(id: number): string {
     return this.#byId.get(id)?.function ?? `hook ${id}`;

@@ -50,7 +50,11 @@ suite('extension', () => {
     const asked: string[] = [];
     const kernel = { openHook: () => Promise.resolve(asked.push('kernel')) };
     const programs = { open: () => Promise.resolve(asked.push('programs')) };
-    const queries = { programOf: () => Promise.resolve(undefined), kernel: () => Promise.resolve({}) };
+    const queries = {
+      programOf: () => Promise.resolve(undefined),
+      sharesName: () => Promise.resolve(false),
+      kernel: () => Promise.resolve({}),
+    };
     const open = (gate: () => string | undefined): Promise<string> =>
       openHook(
         { kernel, programs } as unknown as Sources,

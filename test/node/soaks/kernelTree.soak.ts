@@ -70,10 +70,37 @@ describe('a real kernel tree', () => {
     ['icmp_rcv', '', 'net/ipv4/icmp.c'],
     ['skb:kfree_skb', '', 'include/trace/events/skb.h'],
     ['__x64_sys_sendto', '', 'net/socket.c'],
+    ['__ia32_compat_sys_sendmsg', '', 'net/compat.c'],
+    ['____bpf_skb_store_bytes', '', 'net/core/filter.c'],
+    ['bpf_skb_store_bytes', '', 'net/core/filter.c'],
+    ['udpv6_rcv', '', 'net/ipv6/udp.c'],
+    ['skb_clone_fraglist.isra.0', '', 'net/core/skbuff.c'],
+    ['dst_output', '', 'include/net/dst.h'],
+    ['__traceiter_kfree_skb', '', 'include/trace/events/skb.h'],
+    ['trace_event_raw_event_kfree_skb', '', 'include/trace/events/skb.h'],
+    ['trace_event_raw_event_net_dev_template', '', 'include/trace/events/net.h'],
+    ['bpf_lsm_socket_sock_rcv_skb', '', 'include/linux/lsm_hook_defs.h'],
   ])('%s of module "%s" opens in %s without a question', async (name, module, file) => {
     const hook: SourceHook = { function: name, module, kind: 'kprobe.multi' };
     const { definitions, plausible } = await locate(index, tree.root, hook, 'x86_64');
     expect(definitions.slice(0, plausible).map((definition) => definition.file)).toEqual([file]);
+  });
+
+  test('of functions that share a name each may be the one, whatever prototype BTF has for the first', async () => {
+    const ipv4 =
+      'struct sk_buff *add_grec(struct sk_buff *skb, struct ip_mc_list *pmc, int type, int gdeleted, int sdeleted)';
+    const files = async (hook: Partial<SourceHook>): Promise<string[]> => {
+      const whole: SourceHook = { function: 'add_grec', module: '', kind: 'kprobe.multi', prototype: ipv4, ...hook };
+      const { definitions, plausible } = await locate(index, tree.root, whole, 'x86_64');
+      return definitions.slice(0, plausible).map(({ file }) => file);
+    };
+    expect(await files({})).toEqual(['net/ipv4/igmp.c']);
+    expect(await files({ shared: true })).toEqual(['net/ipv4/igmp.c', 'net/ipv6/mcast.c']);
+    const both = ['net/ipv4/ipmr.c', 'net/ipv6/ip6mr.c'];
+    const regVif = 'netdev_tx_t reg_vif_xmit(struct sk_buff *skb, struct net_device *dev)';
+    expect(await files({ function: 'reg_vif_xmit', prototype: regVif })).toEqual(both);
+    const raw = { function: 'raw_rcv', prototype: 'int raw_rcv(struct sock *sk, struct sk_buff *skb)' };
+    expect(await files(raw)).toEqual(['net/ipv4/raw.c']);
   });
 
   test('a cached index is opened, not made anew', async () => {

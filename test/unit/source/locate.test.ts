@@ -65,6 +65,40 @@ describe('a hook opens at', () => {
     expect(await find({ function: '____bpf_helper' })).toHaveLength(1);
   });
 
+  test.each([
+    '__traceiter_kfree_skb',
+    '__probestub_kfree_skb',
+    '__bpf_trace_kfree_skb',
+    'trace_event_raw_event_kfree_skb',
+    'do_trace_event_raw_event_kfree_skb',
+    'perf_trace_kfree_skb',
+    'trace_raw_output_kfree_skb',
+  ])('%s: the event that it is made of', async (name) => {
+    expect(await find({ function: name })).toEqual(['include/trace/events/skb.h:6']);
+    const place = await findPlace(fixtureTree, { file: 'include/trace/events/skb.h', line: 6, flags: 0 }, name);
+    expect(place).toMatchObject({ line: 5, length: 'kfree_skb'.length });
+  });
+
+  test('trace_event_raw_event_pair_class: the class of events', async () => {
+    expect(await find({ function: 'trace_event_raw_event_pair_class' })).toEqual(['include/trace/events/skb.h:24']);
+  });
+
+  test('bpf_lsm_socket_sock_rcv_skb: the security hook', async () => {
+    const file = 'include/linux/lsm_hook_defs.h';
+    expect(await find({ function: 'bpf_lsm_socket_sock_rcv_skb' })).toEqual([`${file}:5`]);
+    const place = await findPlace(fixtureTree, { file, line: 5, flags: 0 }, 'bpf_lsm_socket_sock_rcv_skb');
+    expect(place).toMatchObject({ line: 4, length: 'socket_sock_rcv_skb'.length });
+  });
+
+  test('each of its definitions, the one with the prototype first, when other hooks have the name, too', async () => {
+    const hook = { function: 'shared_name', prototype: 'int shared_name(struct net_device *dev, struct sk_buff *skb)' };
+    const alone = await find(hook);
+    expect(alone).toHaveLength(1);
+    const shared = await find({ ...hook, shared: true });
+    expect(shared.length).toBeGreaterThan(1);
+    expect(shared[0]).toBe(alone[0]);
+  });
+
   test('nothing when no file defines it', async () => {
     expect(await find({ function: 'no_such_function' })).toEqual([]);
   });

@@ -54,8 +54,17 @@ describe('the scanner', () => {
 
   test('names a tracepoint by its system and event', () => {
     expect(scanText(read('include/trace/events/skb.h'))).toEqual([
-      { name: 'skb:kfree_skb', line: 6, flags: Flag.tracepoint | Flag.macro },
-      { name: 'skb:consume_skb', line: 28, flags: Flag.tracepoint | Flag.macro },
+      ...['skb:kfree_skb', ':kfree_skb'].map((name) => ({ name, line: 6, flags: Flag.tracepoint | Flag.macro })),
+      { name: ':pair_class', line: 24, flags: Flag.tracepoint | Flag.macro },
+      ...['skb:consume_skb', ':consume_skb'].map((name) => ({ name, line: 28, flags: Flag.tracepoint | Flag.macro })),
+    ]);
+  });
+
+  test('names the functions that security hooks make, in whatever branch they stand', () => {
+    expect(scanText(read('include/linux/lsm_hook_defs.h')).map(({ name, line }) => `${line} ${name}`)).toEqual([
+      '2 bpf_lsm_binder_set_context_mgr',
+      '5 bpf_lsm_socket_sock_rcv_skb',
+      '6 bpf_lsm_inet_conn_established',
     ]);
   });
 
