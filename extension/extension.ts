@@ -50,7 +50,7 @@ export function activate(context: vscode.ExtensionContext): PacketTrailApi {
   const clangd = new Clangd(new WindowClangd(log), log);
   const indexes = new KernelIndexes(context.asAbsolutePath(join('dist', 'indexer.js')), join(storage, 'kernel-source'));
   const prompter = new WindowSourcePrompter();
-  const kernel = new SourceOpener(indexes, clangd, prompter, new WindowSourceEditor(), log);
+  const kernel = new SourceOpener(indexes, clangd, prompter, new WindowSourceEditor(), state, log);
   const programs = new ProgramSources(prompter, programPathMap);
   const sources = { kernel, programs };
 

@@ -1,4 +1,4 @@
-// What is remembered from one window to the next: the nodes and filters that were used. Never a secret.
+// What is remembered from one window to the next: the nodes and filters that were used, the sources that were chosen. Never a secret.
 
 /** A node that was used, newest first in the list. */
 export interface RecentNode {
@@ -12,7 +12,9 @@ export interface RecentNode {
 
 const recentNodesKey = 'recentNodes.v1';
 const recentFiltersKey = 'recentFilters.v1';
+const sourceChoicesKey = 'sourceChoices.v1';
 const most = 20;
+const mostChoices = 200;
 
 function isRecentNode(value: unknown): value is RecentNode {
   if (typeof value !== 'object' || value === null) return false;
@@ -23,6 +25,10 @@ function isRecentNode(value: unknown): value is RecentNode {
     typeof lastFilter === 'string' &&
     (telling === undefined || typeof telling === 'boolean')
   );
+}
+
+function isPair(value: unknown): value is readonly [string, string] {
+  return Array.isArray(value) && value.length === 2 && value.every((part) => typeof part === 'string');
 }
 
 /** Where it is kept: VS Code's Memento. */
@@ -65,6 +71,25 @@ export class State {
       const filters = this.recentFilters().filter((other) => other !== filter);
       await this.memento.update(recentFiltersKey, [filter, ...filters].slice(0, most));
     }
+  }
+
+  /** What was chosen among definitions of one name; undefined when nothing was. */
+  sourceChoice(of: string): string | undefined {
+    return this.sourceChoices().find(([key]) => key === of)?.[1];
+  }
+
+  async keepSourceChoice(of: string, choice: string): Promise<void> {
+    const others = this.sourceChoices().filter(([key]) => key !== of);
+    await this.memento.update(sourceChoicesKey, [[of, choice], ...others].slice(0, mostChoices));
+  }
+
+  async forgetSourceChoices(): Promise<void> {
+    await this.memento.update(sourceChoicesKey, undefined);
+  }
+
+  private sourceChoices(): readonly (readonly [string, string])[] {
+    const value = this.memento.get(sourceChoicesKey);
+    return Array.isArray(value) ? value.filter(isPair) : [];
   }
 
   async forget(target: string): Promise<void> {

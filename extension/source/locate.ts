@@ -21,6 +21,8 @@ export interface SourceHook {
    * says what is likelier and decides nothing.
    */
   readonly shared?: boolean;
+  /** In the kernel's memory, until it boots again; 0 or undefined when not known. */
+  readonly address?: bigint;
 }
 
 /** Where definitions are looked up; an {@link IndexFile}. */

@@ -62,6 +62,13 @@ export interface OpenOptions {
   readonly preview?: boolean;
 }
 
+/** What a person has chosen before among definitions of one name. */
+export interface ChoiceMemory {
+  sourceChoice(of: string): string | undefined;
+  keepSourceChoice(of: string, choice: string): Promise<void>;
+  forgetSourceChoices(): Promise<void>;
+}
+
 const chooseFolder = 'Choose Kernel Source Folder…';
 const openOnline = 'Open Online Cross-Reference';
 const notNow = 'Not Now';
@@ -76,6 +83,7 @@ export class SourceOpener {
     private readonly clangd: Clangd,
     private readonly prompter: SourcePrompter,
     private readonly editor: SourceEditor,
+    private readonly memory: ChoiceMemory,
     private readonly log: SourceLog,
   ) {}
 
@@ -117,6 +125,7 @@ export class SourceOpener {
       const tree = kernelSource === '' ? await this.chooseKernelSource() : await readTree(kernelSource);
       if (tree === undefined) return;
       const index = await this.withProgress((open) => this.indexes.rebuild(tree, open));
+      await this.memory.forgetSourceChoices();
       this.offer('information', indexed(tree, index), [], () => Promise.resolve());
     } catch (error) {
       if (error instanceof SourceError && error.code === 'cancelled') return;
@@ -150,6 +159,11 @@ export class SourceOpener {
       await this.editor.show(found, options);
       return `Opened ${name}, found by clangd.`;
     }
+    const before = plausible > 1 ? this.choiceBefore(tree, hook, kernel, definitions.slice(0, plausible)) : undefined;
+    if (before !== undefined) {
+      definitions = [before];
+      plausible = 1;
+    }
     if (plausible > 1) {
       const compiled = await this.askClangd(tree, name, definitions.slice(0, plausible), settings);
       if (compiled !== undefined) {
@@ -159,6 +173,7 @@ export class SourceOpener {
     }
     const chosen = plausible === 1 ? definitions[0] : await this.pick(tree, name, definitions, plausible);
     if (chosen === undefined) return 'No definition was chosen.';
+    if (plausible > 1) await this.memory.keepSourceChoice(choiceOf(tree, hook, kernel), placeOf(chosen));
     const place = await findPlace(tree.root, chosen, hook.function);
     if (place === undefined) {
       if (mayRebuild) {
@@ -171,7 +186,19 @@ export class SourceOpener {
     const { path, line, column, length } = place;
     await this.editor.show({ path, line, column, endLine: line, endColumn: column + length }, options);
     this.warnOfOtherVersion(tree, kernel);
-    return `Opened ${name} at ${chosen.file}:${line + 1}.`;
+    const how = before === undefined ? '' : ', as chosen before; Rebuild Kernel Source Index asks anew';
+    return `Opened ${name} at ${chosen.file}:${line + 1}${how}.`;
+  }
+
+  /** The one of these definitions that the person chose before. */
+  private choiceBefore(
+    tree: KernelTree,
+    hook: SourceHook,
+    kernel: NodeKernel,
+    definitions: readonly Definition[],
+  ): Definition | undefined {
+    const choice = this.memory.sourceChoice(choiceOf(tree, hook, kernel));
+    return choice === undefined ? undefined : definitions.find((definition) => placeOf(definition) === choice);
   }
 
   private async askClangd(
@@ -328,4 +355,14 @@ function indexed(tree: KernelTree, { details }: IndexFile): string {
 function words(error: unknown): string {
   if (error instanceof SourceError) return [error.message, error.mend].filter(Boolean).join(' ');
   return `The kernel source can't be opened: ${reasonOf(error)}.`;
+}
+
+/** What a choice is made for. Functions that share a name are told apart by where the kernel has them. */
+function choiceOf({ root }: KernelTree, hook: SourceHook, { release }: NodeKernel): string {
+  const where = hook.shared === true ? ` of ${release} at ${(hook.address ?? 0n).toString(16)}` : '';
+  return `${sourceName(hook.function)} ${hook.module}${where} in ${root}`;
+}
+
+function placeOf({ file, line }: Definition): string {
+  return `${file}:${line}`;
 }

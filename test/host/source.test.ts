@@ -7,6 +7,7 @@ import * as vscode from 'vscode';
 import { Clangd } from '../../extension/source/clangd.ts';
 import { KernelIndexes } from '../../extension/source/kernelIndex.ts';
 import { SourceOpener, type SourceChoice, type SourcePrompter } from '../../extension/source/openSource.ts';
+import { State } from '../../extension/sessions/state.ts';
 import type { SourceHook } from '../../extension/source/locate.ts';
 import { WindowClangd } from '../../extension/views/clangdServer.ts';
 import { WindowSourceEditor } from '../../extension/views/sourceEditor.ts';
@@ -55,6 +56,7 @@ suite('kernel source', () => {
   let prompter: FakePrompter;
   let clangd: Clangd;
   let opener: SourceOpener;
+  let state: State;
 
   const set = async (name: string, value: string | undefined): Promise<void> => {
     await vscode.workspace.getConfiguration('packetTrail').update(name, value, vscode.ConfigurationTarget.Global);
@@ -88,6 +90,11 @@ suite('kernel source', () => {
     };
     const indexes = new KernelIndexes(join(extension.extensionPath, 'dist', 'indexer.js'), join(folder, 'index'));
     clangd = new Clangd(new WindowClangd(sink), sink);
+    const kept = new Map<string, unknown>();
+    state = new State({
+      get: (key) => kept.get(key),
+      update: (key, value) => Promise.resolve(void kept.set(key, value)),
+    });
     // The prompter is replaced by each test; the opener asks whichever is current.
     const current: SourcePrompter = {
       choose: (...args) => prompter.choose(...args),
@@ -96,11 +103,12 @@ suite('kernel source', () => {
       browse: (address) => prompter.browse(address),
       progress: (title, task) => prompter.progress(title, task),
     };
-    opener = new SourceOpener(indexes, clangd, current, new WindowSourceEditor(), sink);
+    opener = new SourceOpener(indexes, clangd, current, new WindowSourceEditor(), state, sink);
   });
 
   setup(async () => {
     prompter = new FakePrompter();
+    await state.forgetSourceChoices();
     log.length = 0;
     await set('kernelSource', tree);
   });
@@ -135,6 +143,32 @@ suite('kernel source', () => {
     );
     assert.equal(place(), 'net/core/branches.c:11 branched');
     assert.match(log.join('\n'), /clangd: not asked for branched: no compile_commands\.json/);
+  });
+
+  test('a choice is remembered for its function, and asked for anew once the index is', async () => {
+    prompter.choice = 1;
+    assert.match(await open('branched'), /^Opened branched at net\/core\/branches\.c:11\.$/);
+    await open('plain');
+    assert.match(await open('branched'), /branches\.c:11, as chosen before; Rebuild Kernel Source Index asks anew\.$/);
+    assert.equal(place(), 'net/core/branches.c:11 branched');
+    assert.equal(prompter.offered.length, 1);
+    await opener.rebuildIndex();
+    prompter.choice = 0;
+    await open('branched');
+    assert.equal(prompter.offered.length, 2);
+    assert.equal(place(), 'net/core/branches.c:6 branched');
+  });
+
+  test('functions that share a name have a choice each', async () => {
+    const shared = (address: bigint): Promise<string> =>
+      opener.openHook({ ...hook('branched'), shared: true, address }, kernel, { beside: false });
+    prompter.choice = 0;
+    await shared(0x1000n);
+    prompter.choice = 1;
+    await shared(0x2000n);
+    assert.equal(prompter.offered.length, 2);
+    assert.match(await shared(0x1000n), /:6, as chosen before/);
+    assert.match(await shared(0x2000n), /:11, as chosen before/);
   });
 
   test('who chooses none stays where they are', async () => {

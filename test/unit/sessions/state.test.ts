@@ -31,3 +31,17 @@ test('what an older version kept is read, and what is no node is not', () => {
   const state = new State(fakeMemento({ 'recentNodes.v1': [older, { ...older, telling: 'yes' }, 'web', null] }));
   expect(state.recentNodes()).toEqual([older]);
 });
+
+test('choices of sources are kept, the newest of them, until they are forgotten; damaged ones are not used', async () => {
+  const memento = fakeMemento({ 'sourceChoices.v1': [['old', 'a.c:1'], ['bad'], 7, ['bad', 2]] });
+  const state = new State(memento);
+  expect(state.sourceChoice('old')).toBe('a.c:1');
+  expect(state.sourceChoice('bad')).toBeUndefined();
+  for (let i = 0; i < 200; i++) await state.keepSourceChoice(`f${i}`, `b.c:${i}`);
+  expect(state.sourceChoice('old')).toBeUndefined();
+  expect(state.sourceChoice('f0')).toBe('b.c:0');
+  await state.keepSourceChoice('f0', 'c.c:1');
+  expect(state.sourceChoice('f0')).toBe('c.c:1');
+  await state.forgetSourceChoices();
+  expect(state.sourceChoice('f0')).toBeUndefined();
+});
