@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream';
 import ssh2 from 'ssh2';
 import type { Algorithms, Client, ClientErrorExtensions, ServerHostKeyAlgorithm } from 'ssh2';
+import { visible } from '../protocol/plainText.ts';
 import { reasonOf } from '../protocol/reason.ts';
 import { cancelled, Deadline, orCancelled } from './cancel.ts';
 import { fingerprint, keyType, KnownHosts, knownHostsName, remember } from './knownHosts.ts';
@@ -161,7 +162,8 @@ export async function signedIn(
       remembering = rememberKey(accepted);
     });
     client.on('banner', (text) => {
-      log(`${node}: ${hop.label} says: ${text.slice(0, 2_000).trim()}`);
+      for (const line of text.slice(0, 2_000).trim().split(/\r?\n/))
+        log(`${node}: ${hop.label} says: ${visible(line)}`);
     });
     client.on('change password', () => {
       fail(

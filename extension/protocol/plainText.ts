@@ -21,3 +21,8 @@ export function visible(text: string): string {
 export function notice(text: string): string {
   return visible(text.replace(/\s+/g, ' ')).replaceAll('](', '] (');
 }
+
+/** The same for where VS Code draws icons for `$(name)`: quick picks and the status bar. */
+export function iconless(text: string): string {
+  return visible(text).replaceAll('$(', '$ (');
+}

@@ -1,5 +1,6 @@
 // Lists the hooks of a trace: those attached, those skipped and why. Picking one opens its source.
 import * as vscode from 'vscode';
+import { iconless } from '../protocol/plainText.ts';
 import type { Hook } from '../trace/metadata.ts';
 import type { TraceSource } from '../trace/source.ts';
 
@@ -9,16 +10,16 @@ export async function showHooks(source: TraceSource, open: (hook: Hook) => Promi
   const picks = [
     ...(unattached.length ? [separator(`not attached: ${unattached.length}`)] : []),
     ...unattached.map(({ function: name, module, reason, state, hook }) => ({
-      label: `$(circle-slash) ${name}`,
-      description: [module, state].filter(Boolean).join(', '),
-      detail: state === 'shed' && reason === '' ? 'detached to keep within the overhead budget' : reason,
+      label: `$(circle-slash) ${iconless(name)}`,
+      description: iconless([module, state].filter(Boolean).join(', ')),
+      detail: state === 'shed' && reason === '' ? 'detached to keep within the overhead budget' : iconless(reason),
       hook,
     })),
     separator(`in the hook table: ${table.length}`),
     ...table.map((hook) => ({
-      label: `$(pass) ${hook.function}`,
-      description: [hook.module, hook.kind].filter(Boolean).join(', '),
-      detail: hook.prototype,
+      label: `$(pass) ${iconless(hook.function)}`,
+      description: iconless([hook.module, hook.kind].filter(Boolean).join(', ')),
+      detail: iconless(hook.prototype),
       hook,
     })),
   ];

@@ -1,6 +1,6 @@
 // Asks and tells through VS Code's own windows what click-through needs to.
 import * as vscode from 'vscode';
-import { notice } from '../protocol/plainText.ts';
+import { iconless, notice } from '../protocol/plainText.ts';
 import type { SourceChoice, SourcePrompter } from '../source/openSource.ts';
 import { withProgress } from './progress.ts';
 
@@ -8,7 +8,12 @@ import { withProgress } from './progress.ts';
 export class WindowSourcePrompter implements SourcePrompter {
   async choose(title: string, choices: readonly SourceChoice[]): Promise<number | undefined> {
     const picked = await vscode.window.showQuickPick(
-      choices.map((choice, index) => ({ ...choice, index })),
+      choices.map(({ label, description, detail }, index) => ({
+        label: iconless(label),
+        description: iconless(description),
+        detail: iconless(detail),
+        index,
+      })),
       { title, placeHolder: title, matchOnDescription: true, matchOnDetail: true },
     );
     return picked?.index;

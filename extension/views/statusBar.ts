@@ -1,5 +1,6 @@
 // The one status bar item: the node that is traced, events a second, what that costs there, and what was lost.
 import * as vscode from 'vscode';
+import { iconless } from '../protocol/plainText.ts';
 import type { TraceSummary } from '../protocol/timeline.ts';
 import type { OpenTrace } from '../sessions/traces.ts';
 import type { TraceItem } from './tracesView.ts';
@@ -32,7 +33,7 @@ export function statusText(summary: TraceSummary): { text: string; tooltip: stri
     lost ? `$(warning) ${number.format(summary.lost)} lost` : '0 lost',
   ];
   return {
-    text: `${leaving ? '$(sync~spin)' : icon} ${summary.node} ${figures.join(', ')}`,
+    text: `${leaving ? '$(sync~spin)' : icon} ${iconless(summary.node)} ${figures.join(', ')}`,
     tooltip: [
       `Packet Trail on ${summary.node}: ${summary.status}`,
       `Filter: ${summary.filter || 'every packet'}`,

@@ -1,5 +1,6 @@
 // Asks about traces: which one, where to, whether really; and says where one was saved.
 import * as vscode from 'vscode';
+import { iconless } from '../protocol/plainText.ts';
 import type { OpenTrace } from '../sessions/traces.ts';
 
 const filters = { 'Packet Trail': ['pkttrail'] };
@@ -7,7 +8,11 @@ const filters = { 'Packet Trail': ['pkttrail'] };
 /** The only one of these, else the one that the person picks. */
 export async function pickTrace(among: readonly OpenTrace[], placeHolder: string): Promise<OpenTrace | undefined> {
   if (among.length <= 1) return among[0];
-  const picks = among.map((trace) => ({ label: trace.source.title, description: trace.source.filter, trace }));
+  const picks = among.map((trace) => ({
+    label: iconless(trace.source.title),
+    description: iconless(trace.source.filter),
+    trace,
+  }));
   return (await vscode.window.showQuickPick(picks, { title: 'Packet Trail', placeHolder }))?.trace;
 }
 

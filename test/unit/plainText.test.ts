@@ -1,6 +1,6 @@
 // Text of others moves, hides and runs nothing where a person is shown it.
 import { expect, test } from 'vitest';
-import { notice, visible } from '../../extension/protocol/plainText.ts';
+import { iconless, notice, visible } from '../../extension/protocol/plainText.ts';
 
 test('what has no shape of its own is written out', () => {
   expect(visible('eth0 größe 日本 😀 \\ip')).toBe('eth0 größe 日本 😀 \\ip');
@@ -14,6 +14,15 @@ test('what has no shape of its own is written out', () => {
 test('a notice is one line', () => {
   expect(notice('first\n  second\r\nthird\t4')).toBe('first second third 4');
   expect(notice('\x1b[2J \u202e')).toBe(String.raw`\x1b[2J \u202e`);
+});
+
+test('what VS Code would draw icons for stays text', () => {
+  // VS Code's labelWithIconsRegex (src/vs/base/common/iconLabels.ts).
+  const icon = /(?:\\)?\$\([A-Za-z0-9-]+(?:~[A-Za-z]+)?\)/;
+  for (const text of ['$(error) eth0', String.raw`\$(sync~spin)`, '$\u200b(error)', '$$(error)'])
+    expect(iconless(text)).not.toMatch(icon);
+  expect(iconless('$(pass)')).toBe('$ (pass)');
+  expect(iconless('tcp[13] ($5)\n')).toBe(String.raw`tcp[13] ($5)\n`);
 });
 
 test('a notice has no link that somebody else put there', () => {

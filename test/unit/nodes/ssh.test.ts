@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { NodeError, type NodeConnection, type Prompter } from '../../../extension/nodes/node.ts';
 import { SshNode, type SshOptions } from '../../../extension/nodes/ssh.ts';
 import { FakePrompter, FakeSilentPrompter } from './support/FakePrompter.ts';
-import { freePort, makeKey, runProgram } from './support/place.ts';
+import { freePort, makeKey, makePlace, removePlace, runProgram } from './support/place.ts';
 import { Sshd, type SshdOptions } from './support/Sshd.ts';
 
 const cleanUps: (() => Promise<void> | void)[] = [];
@@ -577,6 +577,20 @@ describe.each([true, false])('files (sftp: %s)', (sftp) => {
     expect(error.code).toBe('cancelled');
     await expect.poll(async () => (await runProgram('ls', ['-A', sshd.place])).includes('cancelled')).toBe(false);
   });
+});
+
+test('what a server says before it lets somebody in is a line each in the log, which steers no terminal', async () => {
+  const place = await makePlace();
+  cleanUps.push(() => removePlace(place));
+  await writeFile(join(place, 'banner'), 'Lab 7\n\x1b[2Jonly for \u202estaff\n');
+  const sshd = await startSshd({ config: [`Banner ${join(place, 'banner')}`] });
+  await sshd.trust();
+  const log: string[] = [];
+  await connect(sshd, { options: { log: (line) => log.push(line) } });
+  expect(log.filter((line) => line.includes(' says: '))).toEqual([
+    'node: node says: Lab 7',
+    String.raw`node: node says: \x1b[2Jonly for \u202estaff`,
+  ]);
 });
 
 describe('cancelling', () => {
