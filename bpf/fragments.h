@@ -97,26 +97,49 @@ static __always_inline void whole_begins(u64 queue, u64 skb)
 	view->first = first ? skb : 0;
 }
 
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 256);
+	__type(key, u64);   /* id of a fragment from which the next one will be copied */
+	__type(value, u64); /* of the packet that is cut */
+} fragment_chains SEC(".maps");
+
+static __always_inline bool has_next(u64 skb)
+{
+	u64 next = 0;
+
+	bpf_probe_read_kernel(&next, sizeof(next), &((const struct sk_buff *)skb)->next);
+	return next;
+}
+
 /*
- * A packet is cut, on one CPU at a stretch: `child` becomes a fragment of what `skb` is. Where its
- * skbs were made beforehand, the kernel copies from each to the next (ip_fraglist_prepare(),
- * net/ipv4/ip_output.c, ip6_fraglist_prepare()): all are fragments of the first.
+ * A packet is cut: `child` becomes a fragment of what `skb` is. Where its skbs were made
+ * beforehand, they hang at each other, and the kernel copies from each to the next
+ * (ip_fraglist_prepare(), net/ipv4/ip_output.c, ip6_fraglist_prepare()): all are fragments of the
+ * first. What is known of that goes with the fragment and not with the CPU: the task that cuts may
+ * be preempted, by the answer too, and go on elsewhere.
  */
 static __always_inline void fragment_born(struct view *view, u64 child, u64 skb,
 					  struct counters *counters)
 {
 	struct packet *packet = packet_of(skb);
-	u64 cut;
+	u64 cut, id, *known;
 
 	if (!packet)
 		return;
-	cut = view->piece == packet->id ? view->cut : packet->id;
+	id = cut = packet->id;
+	known = bpf_map_lookup_elem(&fragment_chains, &id);
+	if (known) {
+		cut = *known;
+		bpf_map_delete_elem(&fragment_chains, &id);
+	}
 	packet = child_born(view, child, skb, EDGE_FRAGMENT, counters);
 	if (!packet)
 		return;
 	packet->parent = cut << EDGE_BITS | EDGE_FRAGMENT;
-	view->cut = cut;
-	view->piece = packet->id;
+	id = packet->id;
+	if (has_next(child))
+		bpf_map_update_elem(&fragment_chains, &id, &cut, BPF_ANY);
 }
 
 /*

@@ -111,8 +111,6 @@ struct view {
 	u64 births;		/* packets that began in this scratch */
 	u64 whole;	/* the skb that becomes a copy of the first of its fragments: fragments.h */
 	u64 first;	/* the skb that is the first of its fragments, and came last */
-	u64 cut;	/* the packet that is being cut into fragments: fragments.h */
-	u64 piece;	/* and the last that was cut off */
 	struct hit hit; /* from one program to the next */
 	u32 netns;
 	u32 ifindex;
