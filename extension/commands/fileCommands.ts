@@ -26,7 +26,7 @@ export function fileCommands({ traces, shown, panels, editor }: FileCommandConte
   return [
     {
       id: 'saveTraceAs',
-      unavailable: () => noTrace(traces, shown),
+      unavailable: (argument) => (recordingOf(argument) === undefined ? noTrace(traces, shown) : undefined),
       run: async (argument) => {
         const { front } = shown;
         const given = traceOf(argument);
@@ -104,6 +104,7 @@ function localPath(target: vscode.Uri): string {
 async function copyFile(uri: vscode.Uri): Promise<boolean> {
   const target = await askWhere(basename(uri.path));
   if (!target) return false;
+  if (target.toString() === uri.toString()) throw new Error(`${basename(uri.path)} is that file. Pick another name.`);
   if (uri.scheme === 'file') await copyWhole(uri.fsPath, localPath(target));
   else await vscode.workspace.fs.copy(uri, target, { overwrite: true });
   saySaved(target, false);

@@ -9,7 +9,7 @@ export interface Command {
   /** Without the `packetTrail.` prefix. */
   readonly id: string;
   /** What to say when it can't run now; undefined when it can. */
-  readonly unavailable?: () => string | undefined;
+  readonly unavailable?: (argument: unknown) => string | undefined;
   readonly run: (argument: unknown) => Promise<void> | void;
 }
 
@@ -18,7 +18,7 @@ export function registerCommands(commands: readonly Command[], log: vscode.LogOu
   return vscode.Disposable.from(
     ...commands.map(({ id, unavailable, run }) =>
       vscode.commands.registerCommand(`packetTrail.${id}`, async (argument: unknown) => {
-        const why = unavailable?.();
+        const why = unavailable?.(argument);
         if (why !== undefined) {
           void vscode.window.showInformationMessage(why);
           return;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What is printed: names as they are shown and never obeyed, and all that a trace has, or a word of
- * what could not be written.
+ * what could not be written. It is long by what a terminal would obey, in each place that prints.
  */
 #include <errno.h>
 #include <fcntl.h>

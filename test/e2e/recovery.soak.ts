@@ -45,8 +45,9 @@ test('a trace that was running when VS Code ended is listed, and opens with what
   expect(again.summary?.events).toBeGreaterThanOrEqual(summary?.events ?? Infinity);
 
   await row.hover();
-  await row.getByRole('button', { name: 'Discard Trace' }).click();
-  await workbench.answerDialog(/Discard the trace packet-trail-6\.12-/, 'Discard');
+  await row.getByRole('button', { name: 'Save Trace As…' }).click();
+  await workbench.enterPath(join(folder, 'workspace', 'kept.pkttrail'));
+  await workbench.notification(/Saved kept\.pkttrail/);
   await row.waitFor({ state: 'detached' });
 }, 300_000);
 

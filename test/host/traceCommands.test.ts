@@ -46,7 +46,7 @@ suite('commands about a trace', () => {
 
   const run = async (id: string, argument?: unknown): Promise<void> => {
     const command = commands.find((one) => one.id === id) ?? assert.fail(id);
-    assert.equal(command.unavailable?.(), undefined);
+    assert.equal(command.unavailable?.(argument), undefined);
     await command.run(argument);
   };
   const show = (trace: OpenTrace): void => shown.open(trace, { source: trace.source, trace, uri: undefined }, true);
@@ -86,7 +86,10 @@ suite('commands about a trace', () => {
   });
 
   test('commands say why they can’t run', () => {
-    const why = (id: string): string => commands.find((one) => one.id === id)?.unavailable?.() ?? '';
+    const why = (id: string, argument?: unknown): string =>
+      commands.find((one) => one.id === id)?.unavailable?.(argument) ?? '';
+    // One that an earlier window left needs no trace of this one.
+    assert.equal(why('saveTraceAs', { kind: 'recording', recording: { path: '/nonexistent/a.pkttrail' } }), '');
     for (const id of ['showTrace', 'saveTraceAs']) assert.match(why(id), /There is no trace yet/);
     assert.match(why('stopTrace'), /No trace is running/);
     shown.open({}, { source: {} as TraceSource, trace: undefined, uri: 'file:///f' } as const, false);
