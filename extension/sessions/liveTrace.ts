@@ -118,7 +118,9 @@ export class LiveTrace implements TraceSource {
     return this.#status;
   }
   get message(): string {
-    return this.#message;
+    const { failure } = this.recorder;
+    const disk = failure === undefined || this.#status === 'failed' ? '' : `Not recorded: ${failure.message}.`;
+    return [this.#message, disk, this.store.ceiling.message].filter((part) => part !== '').join(' ');
   }
   get leaving(): boolean {
     return this.#leaving;

@@ -1,8 +1,6 @@
 // Bounds-checked little-endian reading of one payload: the base of the message reader and of the batch decoder.
 import { FormatError } from './error.ts';
 
-/** A byte order mark is a part of a name like any other character. */
-const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 const two32 = 0x1_0000_0000;
 
 /**
@@ -151,11 +149,6 @@ export class ByteReader {
   take(count: number, what: string): Uint8Array {
     this.need(count, what);
     return this.bytes.subarray(this.pos, (this.pos += count));
-  }
-
-  /** The next `count` bytes as text; bytes that are no UTF-8 become U+FFFD. */
-  text(count: number, what: string): string {
-    return utf8.decode(this.take(count, what));
   }
 }
 

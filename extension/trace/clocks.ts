@@ -1,7 +1,9 @@
 // The trace's clocks: CLOCK_MONOTONIC, which events come with, as exact numbers from the first clock on, and its pairs with the wall clock.
 import { LimitError } from './error.ts';
 import type { Clock } from './metadata.ts';
-import { limits } from './tables.ts';
+
+/** Pairs that are kept: one a second for three days. */
+const mostPairs = 1 << 18;
 
 /** Turns times into one another. Times that are numbers are ns since the first clock. */
 export class Clocks {
@@ -15,7 +17,7 @@ export class Clocks {
     this.#origin ??= clock.mono;
     const last = this.#pairs[this.#pairs.length - 1];
     if (last !== undefined && clock.mono <= last.mono) return;
-    if (this.#pairs.length < limits.clocks) this.#pairs.push(clock);
+    if (this.#pairs.length < mostPairs) this.#pairs.push(clock);
   }
 
   /** From CLOCK_MONOTONIC ns, exact. The first time ever becomes 0 when no clock came before. Throws a LimitError beyond ±2^53. */

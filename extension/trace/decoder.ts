@@ -29,7 +29,7 @@ const streamVersion = 1;
 /** What a session wants to hear while the data comes. Called from inside {@link StreamDecoder.feed}. */
 export interface DecoderListener {
   onHello?(hello: Hello): void;
-  onHookStatus?(statuses: readonly HookStatus[]): void;
+  onHookStatus?(status: HookStatus): void;
   onProgress?(progress: Progress): void;
   onCounters?(counters: Counters): void;
   onEnd?(end: End): void;
@@ -81,7 +81,7 @@ export class FrameDecoder {
         data.hooks.add(readHooks(reader));
         break;
       case frameType.names:
-        data.addNames(readNames(reader));
+        for (const name of readNames(reader)) data.addName(name);
         break;
       case frameType.events:
         this.events(payload, offset + 5);
@@ -89,12 +89,12 @@ export class FrameDecoder {
       case frameType.gap:
         data.addGap(readGap(reader));
         break;
-      case frameType.status: {
-        const statuses = readStatus(reader);
-        data.hooks.setStatus(statuses);
-        listener.onHookStatus?.(statuses);
+      case frameType.status:
+        for (const status of readStatus(reader)) {
+          data.hooks.setStatus(status);
+          listener.onHookStatus?.(status);
+        }
         break;
-      }
       case frameType.progress:
         listener.onProgress?.(readProgress(reader));
         break;

@@ -55,8 +55,8 @@ export function writeIndex(spans: readonly Span[], previous: number): Uint8Array
   return writer.fixed32(3, crc32(writer.finish())).finish();
 }
 
-/** Reads an index that stands at `origin` in the file. Throws a FormatError when it is damaged or impossible. */
-export function readIndex(payload: Uint8Array, origin: number): { spans: Span[]; previous: number } {
+/** Reads an index that stands at `origin` in the file. Throws a FormatError when it is damaged, impossible, or names more than `most` frames. */
+export function readIndex(payload: Uint8Array, origin: number, most: number): { spans: Span[]; previous: number } {
   const reader = new MessageReader(payload, origin + 5);
   const spans: Span[] = [];
   let previous = 0;
@@ -66,7 +66,7 @@ export function readIndex(payload: Uint8Array, origin: number): { spans: Span[];
       const last = spans[spans.length - 1]?.offset ?? fileHead.length - 5;
       // A frame is at least 5 bytes long and comes before the index that names it.
       if (span.offset < last + 5 || span.offset >= origin) reader.fail('an index with an impossible offset');
-      spans.push(span);
+      if (spans.push(span) > most) reader.fail('an index of too many frames');
     } else if (reader.field === 2) {
       previous = reader.count();
       if (previous >= origin) reader.fail('an index that points forward');
@@ -128,6 +128,8 @@ export interface RecordingFile {
 const indexEvery = 64;
 /** Bytes that may wait in memory for a disk that is slow or full. */
 const maxWaiting = 256 * 1024 * 1024;
+/** Bytes of a recording: more than as many events as a trace takes ever need, so that no helper can fill the disk. */
+const maxRecording = 4 * 1024 ** 3;
 
 /**
  * Writes a live trace into a file as its frames come: the frames as they are, unknown ones too, events packed. The file is
@@ -157,28 +159,26 @@ export class TraceRecorder {
     readonly path: string,
     private readonly file: RecordingFile,
     private readonly context: Context,
+    private readonly maxBytes: number,
   ) {
     this.#put(fileHead);
   }
 
   /**
    * Begins a recording; a file with that name is replaced.
+   * @param maxBytes how long it may become; the trace goes on without it then
    * @throws TraceWriteError when it can't be made
    */
   static async create(
     path: string,
     about: { readonly node: string; readonly filter: string; readonly title: string; readonly tool?: string },
     openFile: (path: string) => Promise<RecordingFile> = async (at) => await open(at, 'w+', 0o600),
+    maxBytes = maxRecording,
   ): Promise<TraceRecorder> {
+    const { node, filter, title, tool = 'Packet Trail' } = about;
+    const context = { node, filter, title, tool, savedNs: BigInt(Date.now()) * 1_000_000n };
     try {
-      const recorder = new TraceRecorder(path, await openFile(path), {
-        node: about.node,
-        filter: about.filter,
-        title: about.title,
-        tool: about.tool ?? 'Packet Trail',
-        savedNs: BigInt(Date.now()) * 1_000_000n,
-      });
-      return recorder;
+      return new TraceRecorder(path, await openFile(path), context, maxBytes);
     } catch (error) {
       throw writeError(path, error);
     }
@@ -204,19 +204,21 @@ export class TraceRecorder {
       this.#packed = 0;
       this.#frame(frameType.index, index, 0, 0n);
     }
-    if (this.#waitingBytes > maxWaiting) {
-      this.#full = true;
-      this.#failure = new TraceWriteError(
-        this.path,
-        'the recording has stopped, more waits for the disk than memory should hold',
-        'free some space; what was recorded up to here can still be saved',
-      );
-    }
+    if (this.#waitingBytes > maxWaiting)
+      this.#stop('more waits for the disk than memory should hold', 'free some space; ');
+    else if (this.#end > this.maxBytes) this.#stop(`it has ${(this.#end / 1e9).toFixed(1)} GB`, '');
     if (this.#failure === undefined && !this.#pumping) {
       this.#pumping = true;
       // Its failure is in #failure, and given to whoever flushes.
       this.#do(async () => await this.#pump()).catch(() => undefined);
     }
+  }
+
+  /** Takes nothing more. */
+  #stop(why: string, mend: string): void {
+    this.#full = true;
+    const rest = 'what was recorded up to here can be saved';
+    this.#failure = new TraceWriteError(this.path, `the recording has stopped, since ${why}`, `${mend}${rest}`);
   }
 
   /**

@@ -6,9 +6,16 @@ const none: readonly number[] = [];
 export class Kinship {
   readonly #parents = new Map<number, number[]>();
   readonly #children = new Map<number, number[]>();
+  #edges = 0;
+
+  /** About as much as they take: an edge is in two lists, each of them an entry of a Map. */
+  get bytes(): number {
+    return this.#edges * 2 * 96;
+  }
 
   /** Notes that the edge in this row leads from one lane to the other. */
   add(parent: number, child: number, row: number): void {
+    this.#edges++;
     push(this.#parents, child, row);
     push(this.#children, parent, row);
   }

@@ -2,6 +2,13 @@
 import { visible } from '../protocol/plainText.ts';
 import { ByteReader } from './bytes.ts';
 
+/** Bytes that are no UTF-8 become U+FFFD; a byte order mark is a part of a name like any other character. */
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+/** Bytes of a text to be shown: far more than any name or reason of a kernel has (KSYM_NAME_LEN is 512). */
+const mostTextBytes = 4096;
+/** Bytes of a text that is read again: filters, of which the helper takes 8 KiB. */
+const mostReadBytes = 65_536;
+
 /** Wire types that the stream uses. */
 const wire = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 
@@ -49,14 +56,20 @@ export class MessageReader extends ByteReader {
     return this.u32(`field ${this.field}`);
   }
 
-  /** Text to be shown: one line that hides and moves nothing. */
-  string(): string {
-    return visible(this.verbatim());
+  /** Text to be shown: one line that hides and moves nothing. Of what is longer than `most` bytes, the beginning. */
+  string(most = mostTextBytes): string {
+    return visible(this.verbatim(most));
   }
 
-  /** Text as it was written, for what is read again. */
-  verbatim(): string {
-    return this.text(this.#length(), `field ${this.field}`);
+  /** Text as it was written, for what is read again. Of what is longer than `most` bytes, the beginning. */
+  verbatim(most = mostReadBytes): string {
+    const bytes = this.#content();
+    return bytes.length <= most ? utf8.decode(bytes) : `${utf8.decode(bytes.subarray(0, most - 1))}…`;
+  }
+
+  /** The same; of what is longer, the end. */
+  verbatimEnd(most: number): string {
+    return utf8.decode(this.#content().subarray(-most));
   }
 
   message(): MessageReader {
@@ -66,17 +79,19 @@ export class MessageReader extends ByteReader {
     return new MessageReader(this.bytes, this.origin, start, start + length);
   }
 
-  /** A packed list of fixed64, or one unpacked element of it. */
-  fixed64List(): bigint[] {
-    if (this.#wire === wire.fixed64) return [this.bigFixed64()];
+  /** Adds a packed list of fixed64, or one unpacked element of it, to a list that takes `most`. */
+  fixed64List(values: bigint[], most: number): void {
+    if (this.#wire === wire.fixed64) {
+      const value = this.bigFixed64();
+      if (values.length < most) values.push(value);
+      return;
+    }
     const list = this.message();
     if (list.left % 8 !== 0) this.fail(`field ${this.field} is no list of 64-bit numbers`);
-    const values: bigint[] = [];
-    while (list.left > 0) {
+    while (list.left > 0 && values.length < most) {
       list.fixed64(`field ${this.field}`);
       values.push(list.big());
     }
-    return values;
   }
 
   /** Passes over a field that this reader doesn't know. */
@@ -100,6 +115,11 @@ export class MessageReader extends ByteReader {
     }
   }
 
+  /** The bytes of a text. Only as many are decoded as are kept: a string that was cut keeps all that it was cut from. */
+  #content(): Uint8Array {
+    return this.take(this.#length(), `field ${this.field}`);
+  }
+
   #length(): number {
     this.#expect(wire.bytes);
     const length = this.varint32(`the length of field ${this.field}`);
@@ -113,11 +133,12 @@ export function each(reader: MessageReader, take: (field: number) => boolean): v
   while (reader.next()) if (!take(reader.field)) reader.skip();
 }
 
-/** Collects one repeated sub-message of a frame. */
-export function repeated<T>(reader: MessageReader, field: number, read: (item: MessageReader) => T): T[] {
-  const items: T[] = [];
-  each(reader, (at) => at === field && items.push(read(reader.message())) > 0);
-  return items;
+/** The items of one repeated sub-message of a frame, one after the other: a frame may hold millions. */
+export function* repeated<T>(reader: MessageReader, field: number, read: (item: MessageReader) => T): Generator<T> {
+  while (reader.next()) {
+    if (reader.field === field) yield read(reader.message());
+    else reader.skip();
+  }
 }
 
 /** Writes a message. Fields that are zero or empty are left out, as proto3 does. */

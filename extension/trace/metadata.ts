@@ -64,10 +64,11 @@ export interface Task {
   readonly pid: number;
   readonly comm: string;
 }
-export interface Names {
-  readonly netns: readonly Netns[];
-  readonly iface: readonly Iface[];
-  readonly task: readonly Task[];
+/** One name: of what is there. */
+export interface Name {
+  readonly netns?: Netns;
+  readonly iface?: Iface;
+  readonly task?: Task;
 }
 
 export interface KernelSymbol {

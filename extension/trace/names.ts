@@ -1,8 +1,7 @@
 // Names of namespaces, interfaces and tasks, which change while a trace runs: a device is renamed, and a number is given again, to another
-// namespace or task. Each event keeps the names that held when it came. The ceilings are those of tables.ts.
-import { LimitError } from './error.ts';
-import type { Iface, Names, Netns, Task } from './metadata.ts';
-import { limits } from './tables.ts';
+// namespace or task. Each event keeps the names that held when it came.
+import { rowBytes, type Ceiling } from './ceiling.ts';
+import type { Iface, Name, Netns, Task } from './metadata.ts';
 
 /** The newest: for whoever asks without an event. */
 const now = Infinity;
@@ -12,9 +11,12 @@ class Changing<K, V> {
   readonly #newest = new Map<K, V>();
   /** What a key had before, each up to a point. */
   readonly #older = new Map<K, { readonly until: number; readonly value: V }[]>();
-  #size = 0;
 
-  constructor(private readonly what: string) {}
+  /** @param bytes what a value takes with its key */
+  constructor(
+    private readonly ceiling: Ceiling,
+    private readonly bytes: (value: V) => number,
+  ) {}
 
   /** The value that held at a point. O(log changes of the key). */
   get(key: K, at: number): V | undefined {
@@ -32,8 +34,9 @@ class Changing<K, V> {
 
   /** Sets the value, also for what has come already. */
   set(key: K, value: V): void {
-    if (!this.#newest.has(key)) this.#grow();
-    this.#newest.set(key, value);
+    const before = this.#newest.get(key);
+    if (this.ceiling.take(this.bytes(value), before === undefined ? 0 : this.bytes(before)))
+      this.#newest.set(key, value);
   }
 
   /** Sets the value that holds from a point on. */
@@ -43,16 +46,11 @@ class Changing<K, V> {
       this.set(key, value);
       return;
     }
-    this.#grow();
+    if (!this.ceiling.take(this.bytes(value))) return;
     const older = this.#older.get(key);
     if (older === undefined) this.#older.set(key, [{ until: from, value: before }]);
     else older.push({ until: from, value: before });
     this.#newest.set(key, value);
-  }
-
-  #grow(): void {
-    if (this.#size >= limits.names) throw new LimitError(`more than ${limits.names} ${this.what}`);
-    this.#size++;
   }
 }
 
@@ -79,32 +77,37 @@ function ifaceStep(before: Iface, after: Iface): Step {
  * that before. Both are points from which names hold.
  */
 export class NameTable {
-  readonly #netns = new Changing<number, Netns>('network namespaces');
-  readonly #iface = new Changing<string, Iface>('interfaces');
-  readonly #task = new Changing<number, string>('tasks');
+  readonly #netns: Changing<number, Netns>;
+  readonly #iface: Changing<string, Iface>;
+  readonly #task: Changing<number, string>;
   readonly #owners = new Map<number, number>();
   /** Grows when a namespace's or an interface's name changed, for caches. */
   generation = 0;
 
+  constructor(ceiling: Ceiling) {
+    this.#netns = new Changing(ceiling, ({ name, pod, container }) => rowBytes(name, pod, container));
+    this.#iface = new Changing(ceiling, ({ name, kind }) => rowBytes(name, kind));
+    this.#task = new Changing(ceiling, (comm) => rowBytes(comm));
+  }
+
   /**
-   * Takes names that hold from now on; `place` is the next place that will be new.
-   * @returns whether the events that follow have to have new places, since a name of one that is known has changed
+   * Takes a name that holds from now on; `place` is the next place that will be new.
+   * @returns whether the events that follow have to have new places, since the name of one that is known has changed
    */
-  add(names: Names, place: number): boolean {
-    let changed = false;
-    for (const netns of names.netns) {
+  add({ netns, iface, task }: Name, place: number): boolean {
+    if (netns !== undefined) {
       const before = this.#netns.get(netns.inum, now);
       const step = before === undefined ? 'better' : netnsStep(before, netns);
-      changed = this.#take(this.#netns, netns.inum, netns, step, place) || changed;
+      return this.#take(this.#netns, netns.inum, netns, step, place);
     }
-    for (const iface of names.iface) {
+    if (iface !== undefined) {
       const key = `${iface.netns}/${iface.ifindex}`;
       const before = this.#iface.get(key, now);
       const step = before === undefined ? 'better' : ifaceStep(before, iface);
-      changed = this.#take(this.#iface, key, iface, step, place) || changed;
+      return this.#take(this.#iface, key, iface, step, place);
     }
-    for (const task of names.task) this.#addTask(task);
-    return changed;
+    if (task !== undefined) this.#addTask(task);
+    return false;
   }
 
   #take<K, V>(table: Changing<K, V>, key: K, value: V, step: Step, place: number): boolean {

@@ -101,7 +101,7 @@ export const programLimits = {
   images: 4096,
   /** Of docs/stream-format.md. */
   lines: 4096,
-  /** Characters of a name, of a path, of a line, of the verifier's log. */
+  /** Bytes of a name, of a path, of a line, of the verifier's log. */
   name: 256,
   path: 4096,
   text: 1024,
@@ -120,8 +120,8 @@ function readAttachment(r: MessageReader): Attachment {
   let kind = '';
   let label = '';
   each(r, (field) => {
-    if (field === 1) kind = r.string().slice(0, programLimits.name);
-    else if (field === 9) label = r.string().slice(0, programLimits.name);
+    if (field === 1) kind = r.string(programLimits.name);
+    else if (field === 9) label = r.string(programLimits.name);
     else if (field <= 13) number.set(field, r.uint32());
     else return false;
     return true;
@@ -149,7 +149,7 @@ function readTailCall(r: MessageReader): TailCall {
   let index = 0;
   let program = 0;
   each(r, (field) => {
-    if (field === 1) map = r.string().slice(0, programLimits.name);
+    if (field === 1) map = r.string(programLimits.name);
     else if (field === 2) index = r.uint32();
     else if (field === 3) program = r.uint32();
     else return false;
@@ -165,7 +165,7 @@ function readImage(r: MessageReader): Image {
   each(r, (field) => {
     if (field === 1) address = r.bigFixed64();
     else if (field === 2) size = r.count();
-    else if (field === 3) name = r.string().slice(0, programLimits.name);
+    else if (field === 3) name = r.string(programLimits.name);
     else return false;
     return true;
   });
@@ -187,8 +187,8 @@ function readProgram(r: MessageReader): Program {
   let goneNs = 0n;
   each(r, (field) => {
     if (field === 8) add(attachments, readAttachment(r.message()), programLimits.attachments);
-    else if (field === 9) add(maps, r.string().slice(0, programLimits.name), programLimits.maps);
-    else if (field === 10) add(pins, r.string().slice(0, programLimits.path), programLimits.pins);
+    else if (field === 9) add(maps, r.string(programLimits.name), programLimits.maps);
+    else if (field === 10) add(pins, r.string(programLimits.path), programLimits.pins);
     else if (field === 11) {
       const call = readTailCall(r.message());
       if (call.program !== 0) add(tailCalls, call, programLimits.tailCalls);
@@ -196,11 +196,11 @@ function readProgram(r: MessageReader): Program {
       const image = readImage(r.message());
       if (isPossible(image)) add(images, image, programLimits.images);
     } else if (field === 15) goneNs = r.bigFixed64();
-    else if (field === 3 || field === 4) text.set(field, r.string().slice(0, programLimits.name));
-    else if (field === 6) text.set(field, r.string().slice(0, programLimits.text));
+    else if (field === 3 || field === 4) text.set(field, r.string(programLimits.name));
+    else if (field === 6) text.set(field, r.string(programLimits.text));
     // The verifier says last what is wrong.
-    else if (field === 7) text.set(field, r.verbatim().slice(-programLimits.log));
-    else if (field === 16) text.set(field, r.string().slice(0, programLimits.path));
+    else if (field === 7) text.set(field, r.verbatimEnd(programLimits.log));
+    else if (field === 16) text.set(field, r.string(programLimits.path));
     else if (field <= 17) number.set(field, r.uint32());
     else return false;
     return true;
@@ -229,22 +229,22 @@ function readProgram(r: MessageReader): Program {
 }
 
 /** The programs of a frame; one without an id is none. */
-export function readPrograms(r: MessageReader): Program[] {
-  return repeated(r, 1, readProgram).filter(({ id }) => id !== 0);
+export function* readPrograms(r: MessageReader): Generator<Program> {
+  for (const program of repeated(r, 1, readProgram)) if (program.id !== 0) yield program;
 }
 
-function readSourceLine(r: MessageReader): SourceLine {
+function readSourceLine(r: MessageReader, shared: (name: string) => string): SourceLine {
   let file = '';
   let line = 0;
   let column = 0;
   let text = '';
   let name = '';
   each(r, (field) => {
-    if (field === 1) file = r.string().slice(0, programLimits.path);
+    if (field === 1) file = shared(r.string(programLimits.path));
     else if (field === 2) line = r.uint32();
     else if (field === 3) column = r.uint32();
-    else if (field === 4) text = r.verbatim().slice(0, programLimits.text);
-    else if (field === 5) name = r.string().slice(0, programLimits.name);
+    else if (field === 4) text = r.verbatim(programLimits.text);
+    else if (field === 5) name = shared(r.string(programLimits.name));
     else return false;
     return true;
   });
@@ -255,10 +255,17 @@ function readSourceLine(r: MessageReader): SourceLine {
 export function readSource(r: MessageReader): ProgramSource {
   let program = 0;
   const lines: SourceLine[] = [];
+  // Thousands of lines are of a few files and functions.
+  const names = new Map<string, string>();
+  const shared = (name: string): string => {
+    const known = names.get(name) ?? name;
+    names.set(known, known);
+    return known;
+  };
   each(r, (field) => {
     if (field === 1) program = r.uint32();
     else if (field === 2) {
-      const line = readSourceLine(r.message());
+      const line = readSourceLine(r.message(), shared);
       if (line.line !== 0) add(lines, line, programLimits.lines);
     } else return false;
     return true;

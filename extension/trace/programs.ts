@@ -1,8 +1,7 @@
 // The BPF programs of the node: what is known of each, whose code an address lies in, and who can tail-call whom.
-import { LimitError } from './error.ts';
+import { rowBytes, type Ceiling } from './ceiling.ts';
 import type { Hook } from './metadata.ts';
 import type { Image, Program, ProgramSource, SourceLine, TailCall } from './programMessages.ts';
-import { bounded, limits } from './tables.ts';
 
 /** Image with its program, for the search by address. */
 interface PlacedImage {
@@ -24,8 +23,6 @@ export class ProgramTable {
   /** Hook id → program id, from the programs' own words. */
   readonly #byHook = new Map<number, number>();
   readonly #sources = new Map<number, readonly SourceLine[]>();
-  #items = 0;
-  #text = 0;
   #images: readonly PlacedImage[] | undefined;
   /** Program id → ids of those that have it in a slot. */
   #callers: ReadonlyMap<number, readonly number[]> | undefined;
@@ -33,21 +30,15 @@ export class ProgramTable {
   /** Grows whenever the table does, for caches. */
   generation = 0;
 
-  /** Throws a LimitError when there are more programs, or more is said of them, than any node has. */
-  add(programs: readonly Program[]): void {
+  constructor(private readonly ceiling: Ceiling) {}
+
+  add(programs: Iterable<Program>): void {
     for (const told of programs) {
       const known = this.#byId.get(told.id);
       const program = known !== undefined && told.state === 'gone' ? remembered(known, told) : told;
-      const items = this.#items + itemsOf(program) - (known === undefined ? 0 : itemsOf(known));
-      if (items > limits.programItems) throw new LimitError(`more than ${limits.programItems} parts of BPF programs`);
-      const text = this.#text + program.log.length - (known?.log.length ?? 0);
-      if (text > limits.programText) throw new LimitError('too much text about BPF programs');
-      bounded(this.#byId, program.id, program, limits.programs, 'BPF programs');
-      this.#items = items;
-      this.#text = text;
-      for (const hook of [program.entryHook, program.verdictHook]) {
-        if (hook !== 0) bounded(this.#byHook, hook, program.id, limits.hooks, 'hooks of BPF programs');
-      }
+      if (!this.ceiling.take(programBytes(program), known === undefined ? 0 : programBytes(known))) continue;
+      this.#byId.set(program.id, program);
+      for (const hook of [program.entryHook, program.verdictHook]) if (hook !== 0) this.#byHook.set(hook, program.id);
     }
     this.#images = undefined;
     this.#callers = undefined;
@@ -55,15 +46,10 @@ export class ProgramTable {
     this.generation++;
   }
 
-  /** Keeps a program's lines; those of a hostile trace that has too many are left out. */
+  /** Keeps a program's lines. */
   addSource({ program, lines }: ProgramSource): void {
-    const size = (list: readonly SourceLine[]): number =>
-      list.reduce((sum, { file, text, function: name }) => sum + file.length + text.length + name.length + 16, 0);
-    const total = this.#text + size(lines) - size(this.source(program));
-    if (program === 0 || total > limits.programText) return;
-    if (this.#sources.size >= limits.programs && !this.#sources.has(program)) return;
-    this.#text = total;
-    this.#sources.set(program, lines);
+    if (program === 0) return;
+    if (this.ceiling.take(sourceBytes(lines), sourceBytes(this.source(program)))) this.#sources.set(program, lines);
   }
 
   get size(): number {
@@ -182,9 +168,21 @@ export function isProgramHook({ kind }: Pick<Hook, 'kind'>): boolean {
   return kind === 'BPF entry' || kind === 'BPF verdict';
 }
 
-function itemsOf(program: Program): number {
-  const { attachments, maps, pins, tailCalls, images } = program;
-  return 1 + attachments.length + maps.length + pins.length + tailCalls.length + images.length;
+function programBytes({ name, tag, reason, log, file, attachments, maps, pins, tailCalls, images }: Program): number {
+  const parts = [
+    rowBytes(name, tag, reason, log, file),
+    ...attachments.map(({ kind, label }) => rowBytes(kind, label)),
+    ...[...maps, ...pins].map((text) => rowBytes(text)),
+    ...tailCalls.map(({ map }) => rowBytes(map)),
+    ...images.map((image) => rowBytes(image.name)),
+  ];
+  // Its place in the list by address, and its hooks' in theirs.
+  return parts.reduce((sum, bytes) => sum + bytes, 2 * rowBytes());
+}
+
+function sourceBytes(lines: readonly SourceLine[]): number {
+  const names = new Set(lines.flatMap(({ file, function: name }) => [file, name]));
+  return lines.reduce((sum, { text }) => sum + rowBytes(text), rowBytes(...names));
 }
 
 /** A program that is gone has no attachments any more; what it had still explains its earlier events. */

@@ -15,7 +15,7 @@ import {
   type HookStatus,
   type Iface,
   type KernelSymbol,
-  type Names,
+  type Name,
   type Netns,
   type Progress,
   type Reason,
@@ -35,6 +35,9 @@ export function readClock(r: MessageReader): Clock {
   return { mono, wall };
 }
 
+/** Of the helper's command line. */
+const mostArguments = 1024;
+
 export function readHello(r: MessageReader): Hello {
   const text = new Map<number, string>();
   const args: string[] = [];
@@ -47,8 +50,10 @@ export function readHello(r: MessageReader): Hello {
     else if (field === 8) cpus = r.uint32();
     else if (field === 9) clock = readClock(r.message());
     else if (field === 10) textBase = r.bigFixed64();
-    else if (field === 12) args.push(r.string());
-    else if (field === 11) text.set(field, r.verbatim());
+    else if (field === 12) {
+      const arg = r.string();
+      if (args.length < mostArguments) args.push(arg);
+    } else if (field === 11) text.set(field, r.verbatim());
     else if (field <= 13) text.set(field, r.string());
     else return false;
     return true;
@@ -96,7 +101,7 @@ function readHook(r: MessageReader): Hook {
   return { id, kind: known, function: name, module, address, prototype, skbArgument, program };
 }
 
-export function readHooks(r: MessageReader): Hook[] {
+export function readHooks(r: MessageReader): Iterable<Hook> {
   return repeated(r, 1, readHook);
 }
 
@@ -146,18 +151,13 @@ function readTask(r: MessageReader): Task {
   return { pid, comm };
 }
 
-export function readNames(r: MessageReader): Names {
-  const netns: Netns[] = [];
-  const iface: Iface[] = [];
-  const task: Task[] = [];
-  each(r, (field) => {
-    if (field === 1) netns.push(readNetns(r.message()));
-    else if (field === 2) iface.push(readIface(r.message()));
-    else if (field === 3) task.push(readTask(r.message()));
-    else return false;
-    return true;
-  });
-  return { netns, iface, task };
+export function* readNames(r: MessageReader): Generator<Name> {
+  while (r.next()) {
+    if (r.field === 1) yield { netns: readNetns(r.message()) };
+    else if (r.field === 2) yield { iface: readIface(r.message()) };
+    else if (r.field === 3) yield { task: readTask(r.message()) };
+    else r.skip();
+  }
 }
 
 function readSymbol(r: MessageReader): KernelSymbol {
@@ -176,23 +176,26 @@ function readSymbol(r: MessageReader): KernelSymbol {
   return { address, size, name, module };
 }
 
-export function readSymbols(r: MessageReader): KernelSymbol[] {
+export function readSymbols(r: MessageReader): Iterable<KernelSymbol> {
   return repeated(r, 1, readSymbol);
 }
+
+/** Frames of a stack: as many as the kernel takes by itself are 127 (PERF_MAX_STACK_DEPTH, include/uapi/linux/perf_event.h). */
+const mostFrames = 1024;
 
 function readStack(r: MessageReader): Stack {
   let id = 0;
   const addresses: bigint[] = [];
   each(r, (field) => {
     if (field === 1) id = r.uint32();
-    else if (field === 2) for (const address of r.fixed64List()) addresses.push(address);
+    else if (field === 2) r.fixed64List(addresses, mostFrames);
     else return false;
     return true;
   });
   return { id, addresses };
 }
 
-export function readStacks(r: MessageReader): Stack[] {
+export function readStacks(r: MessageReader): Iterable<Stack> {
   return repeated(r, 1, readStack);
 }
 
@@ -208,7 +211,7 @@ function readReason(r: MessageReader): Reason {
   return { value, name };
 }
 
-export function readReasons(r: MessageReader): Reason[] {
+export function readReasons(r: MessageReader): Iterable<Reason> {
   return repeated(r, 1, readReason);
 }
 
@@ -250,7 +253,7 @@ function readHookStatus(r: MessageReader): HookStatus {
   return { id, state: hookStates[state] ?? 'unknown', reason, function: name, module };
 }
 
-export function readStatus(r: MessageReader): HookStatus[] {
+export function readStatus(r: MessageReader): Iterable<HookStatus> {
   return repeated(r, 1, readHookStatus);
 }
 

@@ -81,7 +81,13 @@ export async function readTrace(bytes: TraceBytes, options: ReadOptions = {}): P
 }
 
 const windowBytes = 4 * 1024 * 1024;
+/** What is read with an index, before it and of it: the indexes are small, lie apart, and are read from the last to the first. */
+const indexWindow = { before: 48 * 1024, after: 16 * 1024 };
 const maxSpans = 1 << 20;
+/** Work between two looks whether somebody has cancelled it, ms: what comes from a window never waits for anything. */
+const turnMs = 50;
+/** Bytes of batches that are unpacked only to count events that aren't shown. */
+const maxCounted = 1 << 28;
 const maxDamages = 1_000;
 
 class TraceReader {
@@ -91,9 +97,16 @@ class TraceReader {
   /** What the index says of the frames, by offset; ascending. */
   readonly #spans = new Map<number, Span>();
   #fences: number[] = [];
+  /** By fence, and one more: the first fence from there on that has a time. */
+  #timed = new Uint32Array(1);
   #nextFence = 0;
+  /** When the event loop last had its turn. */
+  #turned = performance.now();
+  #counted = 0;
   #window: Uint8Array = new Uint8Array(0);
   #windowStart = 0;
+  /** Bytes that are read with what is asked for. */
+  #ahead = { before: 0, after: windowBytes };
   #hello = false;
 
   constructor(
@@ -109,7 +122,9 @@ class TraceReader {
     checkHead(await this.#take(0, fileHead.length));
     const tail = await this.bytes.read(Math.max(0, size - trailerLength), trailerLength);
     const lastIndex = readTrailer(tail);
+    this.#ahead = indexWindow;
     const indexed = lastIndex !== undefined && (await this.#readIndexes(lastIndex));
+    this.#ahead = { before: 0, after: windowBytes };
     const cutAt = await this.#frames(lastIndex === undefined ? size : size - trailerLength, lastIndex !== undefined);
     if (!this.#hello) throw new FormatError(fileHead.length, 'the trace is cut before its first frame is whole');
     return {
@@ -127,9 +142,9 @@ class TraceReader {
       for (let at = last; at !== 0;) {
         const raw = await this.#rawFrame(at, this.bytes.size);
         if (raw?.[4] !== frameType.index) return false;
-        const index = readIndex(raw.subarray(5), at);
+        const index = readIndex(raw.subarray(5), at, maxSpans - spans.length);
         for (const span of index.spans.reverse()) spans.push(span);
-        if (spans.length > maxSpans) return false;
+        await this.#turn();
         // Each index points further back, so this ends.
         at = index.previous;
       }
@@ -139,7 +154,23 @@ class TraceReader {
     }
     this.#fences = spans.map(({ offset }) => offset).sort((a, b) => a - b);
     for (const span of spans) this.#spans.set(span.offset, span);
+    this.#timed = new Uint32Array(this.#fences.length + 1).fill(this.#fences.length);
+    for (let i = this.#fences.length - 1; i >= 0; i--)
+      this.#timed[i] = this.#spanOf(i)?.from === 0n ? (this.#timed[i + 1] ?? 0) : i;
     return true;
+  }
+
+  #spanOf(fence: number): Span | undefined {
+    return this.#spans.get(this.#fences[fence] ?? 0);
+  }
+
+  /** Lets the event loop run now and then. Throws the signal's reason when it is aborted. */
+  async #turn(): Promise<void> {
+    if (performance.now() - this.#turned >= turnMs) {
+      await new Promise((resolve) => setImmediate(resolve));
+      this.#turned = performance.now();
+    }
+    this.options.signal?.throwIfAborted();
   }
 
   /** Decodes frame after frame up to `end`; returns where the file was cut, undefined when it is whole. */
@@ -147,7 +178,7 @@ class TraceReader {
     let at = fileHead.length;
     let shown = 0;
     while (at < end) {
-      this.options.signal?.throwIfAborted();
+      await this.#turn();
       if (at - shown >= windowBytes) {
         shown = at;
         this.options.onProgress?.(at, end);
@@ -168,8 +199,9 @@ class TraceReader {
         at = next;
         continue;
       }
-      if (this.#store.isFull && span !== undefined && span.events > 0) this.#store.addBeyond(span.events);
-      else this.#decode(openFrame(raw, at));
+      const known = span !== undefined && span.events > 0;
+      if (this.#store.isFull && known) this.#store.addBeyond(span.events);
+      else if (this.#counted < maxCounted || raw[4] !== frameType.packed) this.#decode(openFrame(raw, at));
       at += raw.length;
     }
     this.options.onProgress?.(end, end);
@@ -202,6 +234,7 @@ class TraceReader {
     try {
       if (type === frameType.packed) {
         const payload = unpackFrame(frame);
+        if (this.#store.isFull) this.#counted += payload.length;
         promised = countOf(payload);
         this.#unpacked(payload, offset);
       } else {
@@ -237,15 +270,13 @@ class TraceReader {
     let time: bigint | undefined;
     let until: bigint | undefined;
     if (known === undefined && this.#fences.length > 0) lost = 0;
-    for (let i = this.#firstFence(from); i < this.#fences.length; i++) {
-      const span = this.#spans.get(this.#fences[i] ?? 0);
-      if (span === undefined || span.from === 0n) continue;
-      if (span.offset >= to) {
-        until = span.from;
-        break;
-      }
-      time ??= span.from;
+    // Each fence is passed once for the range that it lies in, so that many damaged places take no longer than one big one.
+    for (let i = this.#timed[this.#firstFence(from)] ?? 0; i < this.#fences.length; i = this.#timed[i + 1] ?? i) {
+      const span = this.#spanOf(i);
+      if (span === undefined) break;
       until = span.from;
+      if (span.offset >= to) break;
+      time ??= span.from;
       if (known === undefined) lost = (lost ?? 0) + span.events;
     }
     if (!this.#hello && what !== '') {
@@ -281,8 +312,10 @@ class TraceReader {
   async #take(offset: number, length: number): Promise<Uint8Array> {
     const end = this.#windowStart + this.#window.length;
     if (offset < this.#windowStart || offset + length > end) {
-      this.#window = await this.bytes.read(offset, Math.max(length, windowBytes));
-      this.#windowStart = offset;
+      const { before, after } = this.#ahead;
+      const start = Math.max(0, offset - before);
+      this.#window = await this.bytes.read(start, offset - start + Math.max(length, after));
+      this.#windowStart = start;
     }
     const at = offset - this.#windowStart;
     return this.#window.subarray(at, at + length);
@@ -303,12 +336,14 @@ class TraceReader {
         `The file is damaged at byte ${first.from} to ${first.to} (${first.what})${more}: ${count} lost; the other ${events} events are shown.`,
       );
     }
-    const { beyond, eventCount } = this.#store;
+    const { beyond, ceiling, eventCount } = this.#store;
     if (beyond > 0) {
+      const least = this.#counted < maxCounted ? '' : 'at least ';
       parts.push(
-        `The trace has ${number(eventCount + beyond)} events, more than can be shown: the first ${events} are. Trace less at a time, or with a narrower filter.`,
+        `The trace has ${least}${number(eventCount + beyond)} events, more than can be shown: the first ${events} are. Trace less at a time, or with a narrower filter.`,
       );
     }
+    if (ceiling.message !== '') parts.push(ceiling.message);
     if (cutAt !== undefined) {
       parts.push(`The file was cut after ${events} events at byte ${cutAt}; everything before is shown.`);
     }

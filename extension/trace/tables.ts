@@ -1,31 +1,9 @@
-// What the stream says about things that events only name by number: hooks, symbols, reasons, stacks; and names, in names.ts. Each
-// table has a ceiling, so that a hostile stream can't grow them without bound.
-import { LimitError } from './error.ts';
+// What the stream says about things that events only name by number: hooks, symbols, reasons, stacks; and names, in names.ts. All tables
+// of a trace are under one ceiling, so that a hostile stream can't grow them without bound.
 import { layers } from '../protocol/timeline.ts';
+import { rowBytes, type Ceiling } from './ceiling.ts';
 import { layerOf } from './layer.ts';
 import type { Hook, HookStatus, KernelSymbol, Reason, Stack } from './metadata.ts';
-
-/** Ceilings of the tables, far above what any kernel has. Exceeding one throws a LimitError. */
-export const limits = {
-  hooks: 1 << 18,
-  names: 1 << 20,
-  symbols: 1 << 20,
-  reasons: 1 << 16,
-  stackFrames: 1 << 23,
-  gaps: 1 << 18,
-  clocks: 1 << 18,
-  programs: 1 << 16,
-  /** Attachments, slots, images and names of all programs together. */
-  programItems: 1 << 22,
-  /** Characters of all programs' lines and logs together. */
-  programText: 1 << 26,
-} as const;
-
-/** Sets an entry. Throws a LimitError when that would be one too many. */
-export function bounded<K, V>(map: Map<K, V>, key: K, value: V, limit: number, what: string): void {
-  if (map.size >= limit && !map.has(key)) throw new LimitError(`more than ${limit} ${what}`);
-  map.set(key, value);
-}
 
 /** Hook table and what became of the hooks. */
 export class HookTable {
@@ -37,26 +15,24 @@ export class HookTable {
   /** Grows whenever the table does, for caches. */
   generation = 0;
 
-  add(hooks: readonly Hook[]): void {
+  constructor(private readonly ceiling: Ceiling) {}
+
+  add(hooks: Iterable<Hook>): void {
     for (const hook of hooks) {
-      bounded(this.#byId, hook.id, hook, limits.hooks, 'hooks');
+      if (!this.ceiling.take(hookBytes(hook), hookBytes(this.#byId.get(hook.id)))) continue;
+      this.#byId.set(hook.id, hook);
       this.#layer.set(hook.id, layers.indexOf(layerOf(hook)));
     }
     this.generation++;
   }
 
-  setStatus(statuses: readonly HookStatus[]): void {
-    const count = (state: HookStatus['state'], by: number): void => {
-      this.#count.set(state, this.countOf(state) + by);
-    };
-    for (const status of statuses) {
-      const before = this.#status.get(status.id);
-      if (status.id !== 0) bounded(this.#status, status.id, status, limits.hooks, 'hook statuses');
-      else if (this.#skipped.length < limits.hooks) this.#skipped.push(status);
-      else throw new LimitError(`more than ${limits.hooks} skipped hooks`);
-      if (before !== undefined) count(before.state, -1);
-      count(status.state, 1);
-    }
+  setStatus(status: HookStatus): void {
+    const before = this.#status.get(status.id);
+    if (!this.ceiling.take(statusBytes(status), statusBytes(before))) return;
+    if (status.id !== 0) this.#status.set(status.id, status);
+    else this.#skipped.push(status);
+    if (before !== undefined) this.#count.set(before.state, this.countOf(before.state) - 1);
+    this.#count.set(status.state, this.countOf(status.state) + 1);
   }
 
   get(id: number): Hook | undefined {
@@ -114,6 +90,15 @@ export class HookTable {
   }
 }
 
+/** What a hook takes with its layer; nothing for none. */
+function hookBytes(hook: Hook | undefined): number {
+  return hook === undefined ? 0 : rowBytes(hook.function, hook.module, hook.prototype);
+}
+
+function statusBytes(status: HookStatus | undefined): number {
+  return status === undefined ? 0 : rowBytes(status.reason, status.function, status.module);
+}
+
 /** A symbol whose size isn't told ends with a page at the latest: nothing says that it is longer. */
 const unknownSize = 4096;
 
@@ -124,10 +109,13 @@ export class SymbolTable {
   /** By address, none in another one's code. */
   #sorted: readonly KernelSymbol[] | undefined;
 
-  add(symbols: readonly KernelSymbol[]): void {
+  constructor(private readonly ceiling: Ceiling) {}
+
+  add(symbols: Iterable<KernelSymbol>): void {
     for (const symbol of symbols) {
+      if (!this.ceiling.take(symbolBytes(symbol), symbolBytes(this.#byAddress.get(symbol.address)))) continue;
       this.#byAddress.delete(symbol.address);
-      bounded(this.#byAddress, symbol.address, symbol, limits.symbols, 'symbols');
+      this.#byAddress.set(symbol.address, symbol);
     }
     this.#sorted = undefined;
   }
@@ -167,6 +155,10 @@ export class SymbolTable {
   }
 }
 
+function symbolBytes(symbol: KernelSymbol | undefined): number {
+  return symbol === undefined ? 0 : rowBytes(symbol.name, symbol.module);
+}
+
 function symbolText(address: bigint, found: ReturnType<SymbolTable['find']>, behind: number): string {
   if (found === undefined) return hex64(address);
   const { symbol, offset } = found;
@@ -200,8 +192,14 @@ export class ReasonTable {
   readonly #byValue = new Map<number, string>();
   generation = 0;
 
-  add(reasons: readonly Reason[]): void {
-    for (const { value, name } of reasons) bounded(this.#byValue, value, name, limits.reasons, 'drop reasons');
+  constructor(private readonly ceiling: Ceiling) {}
+
+  add(reasons: Iterable<Reason>): void {
+    for (const { value, name } of reasons) {
+      const before = this.#byValue.get(value);
+      if (this.ceiling.take(rowBytes(name), before === undefined ? 0 : rowBytes(before)))
+        this.#byValue.set(value, name);
+    }
     this.generation++;
   }
 
@@ -213,19 +211,23 @@ export class ReasonTable {
 
 /** Call stacks by id. */
 export class StackTable {
-  readonly #byId = new Map<number, readonly bigint[]>();
-  #frames = 0;
+  readonly #byId = new Map<number, BigUint64Array>();
 
-  add(stacks: readonly Stack[]): void {
-    for (const stack of stacks) {
-      this.#frames += stack.addresses.length + 1;
-      if (this.#frames > limits.stackFrames) throw new LimitError(`more than ${limits.stackFrames} stack frames`);
-      this.#byId.set(stack.id, stack.addresses);
+  constructor(private readonly ceiling: Ceiling) {}
+
+  add(stacks: Iterable<Stack>): void {
+    for (const { id, addresses } of stacks) {
+      const stack = BigUint64Array.from(addresses);
+      if (this.ceiling.take(stackBytes(stack), stackBytes(this.#byId.get(id)))) this.#byId.set(id, stack);
     }
   }
 
   /** Innermost first; empty for an unknown id. */
   get(id: number): readonly bigint[] {
-    return this.#byId.get(id) ?? [];
+    return [...(this.#byId.get(id) ?? [])];
   }
+}
+
+function stackBytes(stack: BigUint64Array | undefined): number {
+  return stack === undefined ? 0 : rowBytes() + stack.byteLength;
 }

@@ -1,18 +1,27 @@
 // What a trace holds: events in columns, packets, the tables that events refer to, and what the node said of the whole. Only the decoder
 // writes it; the queries (store.ts) read it. Times inside are ns since the first clock; times given out are ns since the start.
+import { Ceiling, mostEventBytes } from './ceiling.ts';
 import { Clocks } from './clocks.ts';
 import { EventColumns } from './columns.ts';
 import { PairTable, TupleTable } from './intern.ts';
 import { Kinship } from './kinship.ts';
-import type { Clock, Context, Counters, End, FilterChange, Gap, Hello, Names } from './metadata.ts';
+import type { Clock, Context, Counters, End, FilterChange, Gap, Hello, Name } from './metadata.ts';
 import { NameTable } from './names.ts';
 import { PacketTable, SideTable } from './packets.ts';
 import { ProgramTable } from './programs.ts';
-import { HookTable, ReasonTable, StackTable, SymbolTable, limits } from './tables.ts';
+import { HookTable, ReasonTable, StackTable, SymbolTable } from './tables.ts';
 import { VerdictCounts } from './verdictCounts.ts';
 
 /** The most events that a trace takes, which is as far as the event limit can be set: about 1 GB. A hostile file can't make it take more. */
 export const mostEvents = 1 << 24;
+
+/** Losses that are drawn one by one. */
+const mostGaps = 1 << 18;
+
+/** What an entry of a Map or Set of numbers takes. */
+const entryBytes = 48;
+/** Events between two looks at how much they take. */
+const lookEvery = 4096;
 
 /** A loss: times in ns since the first clock. */
 export interface StoredGap {
@@ -43,12 +52,14 @@ export class TraceData {
   readonly verdictCounts = new VerdictCounts();
   /** (event, low half, high half of the parent's id, edge). */
   readonly parents = new SideTable();
-  readonly hooks = new HookTable();
-  readonly names = new NameTable();
-  readonly symbols = new SymbolTable();
-  readonly reasons = new ReasonTable();
-  readonly stacks = new StackTable();
-  readonly programs = new ProgramTable();
+  /** Of the tables that follow. */
+  readonly ceiling: Ceiling;
+  readonly hooks: HookTable;
+  readonly names: NameTable;
+  readonly symbols: SymbolTable;
+  readonly reasons: ReasonTable;
+  readonly stacks: StackTable;
+  readonly programs: ProgramTable;
   /** By lane, the clone that a raw socket got: discards.ts. */
   readonly takenBySocket = new Map<number, number>();
   /** Lanes of IPv6 echo requests that were taken in, and of ICMPv6 errors. */
@@ -71,6 +82,8 @@ export class TraceData {
   #overhead: number | undefined;
   #filter: string | undefined;
   #beyond = 0;
+  /** When the events are so many, look again whether it is full. */
+  #look = 0;
   #lost = 0;
   #missed = 0;
   readonly #gaps: StoredGap[] = [];
@@ -80,7 +93,20 @@ export class TraceData {
   #earliest = Infinity;
   #latest = -Infinity;
 
-  constructor(private readonly maxEvents = mostEvents) {}
+  /** @param memory bytes for the events, and for all that is said about them; a test has less patience */
+  constructor(
+    private readonly maxEvents = mostEvents,
+    private readonly memory: { readonly events?: number; readonly tables?: number } = {},
+  ) {
+    const ceiling = new Ceiling(memory.tables);
+    this.ceiling = ceiling;
+    this.hooks = new HookTable(ceiling);
+    this.names = new NameTable(ceiling);
+    this.symbols = new SymbolTable(ceiling);
+    this.reasons = new ReasonTable(ceiling);
+    this.stacks = new StackTable(ceiling);
+    this.programs = new ProgramTable(ceiling);
+  }
 
   // ── what the trace is ──
 
@@ -146,9 +172,11 @@ export class TraceData {
   }
   /** Bytes that events take, with their packets and interned values, and room to grow. */
   get bytes(): number {
-    const { columns, packets, addresses, places, tasks, tuples, drops, verdicts, parents } = this;
-    const parts = [columns, packets, addresses, places, tasks, tuples, drops, verdicts, parents];
-    return parts.reduce((sum, part) => sum + part.bytes, 0);
+    const { columns, packets, addresses, places, tasks, tuples, drops, verdicts, parents, kinship } = this;
+    const parts = [columns, packets, addresses, places, tasks, tuples, drops, verdicts, parents, kinship];
+    const { takenBySocket, handled, timeWait, wentInto } = this;
+    const entries = [takenBySocket, handled, timeWait, wentInto].reduce((sum, { size }) => sum + size, 0);
+    return parts.reduce((sum, part) => sum + part.bytes, entries * entryBytes);
   }
 
   /** The traced kernel; empty texts before the hello. */
@@ -213,9 +241,9 @@ export class TraceData {
     this.#clocks.add(clock);
   }
 
-  /** Names that hold for the events that follow. */
-  addNames(names: Names): void {
-    if (this.names.add(names, this.places.length)) this.places.renew();
+  /** A name that holds for the events that follow. */
+  addName(name: Name): void {
+    if (this.names.add(name, this.places.length)) this.places.renew();
   }
 
   setContext(context: Context): void {
@@ -256,12 +284,16 @@ export class TraceData {
     this.#lost += gap.lost;
     this.#missed += gap.missed;
     // Beyond the limit the losses are still counted, but not drawn one by one.
-    if (this.#gaps.length < limits.gaps) this.#gaps.push(stored);
+    if (this.#gaps.length < mostGaps) this.#gaps.push(stored);
   }
 
-  /** Whether it takes no more events. */
+  /** Whether it takes no more events: it has as many as it should, or they take as much as they may. */
   get isFull(): boolean {
-    return this.columns.length >= this.maxEvents;
+    const { length } = this.columns;
+    if (length < this.#look) return false;
+    if (length >= this.maxEvents || this.bytes >= (this.memory.events ?? mostEventBytes)) return true;
+    this.#look = Math.min(this.maxEvents, length + lookEvery);
+    return false;
   }
 
   /** Makes room for one event and returns its index. Not when it is full. */

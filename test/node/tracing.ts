@@ -84,7 +84,7 @@ export async function trace(
   let bytes = 0;
   let over = false;
   const decoder = new StreamDecoder(store, {
-    onHookStatus: (some) => statuses.push(...some),
+    onHookStatus: (status) => statuses.push(status),
     onCounters: (some) => counters.push(some),
     onFilter: (change) => filters.push(change),
     onProgress: (progress) => phases.set(progress.phase, progress),

@@ -136,6 +136,27 @@ test('a helper that goes on beyond the limit is stopped once, and what came up t
   expect(await trace.failed).toBeUndefined();
 });
 
+test('a recording that can’t be written, and names without room, are said while the trace goes on', async () => {
+  const other = new FakeHelper();
+  const full = await LiveTrace.record({
+    store: new TraceStore(10, { tables: 1_000 }),
+    node: 'demo',
+    expression: '',
+    also: '',
+    recording: '/dev/full',
+    helper: other as unknown as HelperProcess,
+    connection: { dispose: () => other.finish() } as unknown as NodeConnection,
+  });
+  other.push(hello(), live, ...Array.from({ length: 10 }, (_, i) => hooks({ id: i + 1, name: 'ip_rcv' })));
+  await expect
+    .poll(() => full.message)
+    .toMatch(/^Not recorded: the disk is full: \/dev\/full: .*\. More is said about/);
+  expect(full.status).toBe('live');
+  expect(trace.message).toBe('');
+  full.dispose();
+  await full.failed;
+});
+
 test('a trace that can’t begin is explained while its node can still be asked', async () => {
   const failing = new FakeHelper();
   const said: string[] = [];

@@ -350,19 +350,24 @@ describe('an index', () => {
       { offset: 70, type: 32, events: 512, from: bootMono, crc: 0xdead_beef },
     ];
     const payload = writeIndex(spans, 40);
-    expect(readIndex(payload, 1000)).toEqual({ spans, previous: 40 });
+    expect(readIndex(payload, 1000, 2)).toEqual({ spans, previous: 40 });
     for (let at = 0; at < payload.length; at++) {
       const bad = payload.slice();
       bad[at] = (bad[at] ?? 0) ^ 0x10;
-      expect(() => readIndex(bad, 1000)).toThrow(FormatError);
+      expect(() => readIndex(bad, 1000, 2)).toThrow(FormatError);
     }
   });
 
   test('that points outside the file is refused', () => {
-    expect(() => readIndex(writeIndex([{ offset: 2000, type: 1, events: 0, from: 0n, crc: 0 }], 0), 1000)).toThrow(
-      FormatError,
-    );
-    expect(() => readIndex(writeIndex([], 1000), 1000)).toThrow(FormatError);
+    const beyond = writeIndex([{ offset: 2000, type: 1, events: 0, from: 0n, crc: 0 }], 0);
+    expect(() => readIndex(beyond, 1000, 2)).toThrow(FormatError);
+    expect(() => readIndex(writeIndex([], 1000), 1000, 2)).toThrow(FormatError);
+  });
+
+  test('that names more frames than a trace has is refused', () => {
+    const spans = [16, 70, 90].map((offset) => ({ offset, type: 1, events: 0, from: 0n, crc: 0 }));
+    expect(readIndex(writeIndex(spans, 0), 1000, 3).spans.length).toBe(3);
+    expect(() => readIndex(writeIndex(spans, 0), 1000, 2)).toThrow(/too many frames/);
   });
 
   test('is no frame of the live link’s decoder', () => {
