@@ -7,6 +7,7 @@ import type { TraceFilter } from '../nodes/helperFlags.ts';
 import type { Again } from './again.ts';
 import { claim, isClaimed, release } from './claim.ts';
 import { Emitter } from './emitter.ts';
+import { OtherWindows } from './otherWindows.ts';
 
 /** A trace that was started in this window. It lives until it is discarded or the window closes. */
 export interface OpenTrace {
@@ -38,9 +39,14 @@ export class Traces {
   readonly onDidChangeList = this.listChanged.on;
   private readonly traces: { readonly trace: OpenTrace; readonly listener: { dispose(): void } }[] = [];
   private readonly saved = new WeakMap<OpenTrace, string>();
+  private readonly others: OtherWindows;
+  /** The recordings as they were listed last; undefined before. */
+  private listed: string | undefined;
 
   /** @param folder where recordings are kept until they are saved or discarded */
-  constructor(readonly folder: string) {}
+  constructor(readonly folder: string) {
+    this.others = new OtherWindows(folder, () => void this.listAgain());
+  }
 
   all(): readonly OpenTrace[] {
     return this.traces.map(({ trace }) => trace);
@@ -113,12 +119,17 @@ export class Traces {
     } catch {
       return []; // no recording was ever made
     }
+    const claimed: string[] = [];
+    const own = new Set(this.all().map(({ recording }) => recording));
     const found = await Promise.all(
       names
         .filter((name) => name.endsWith('.pkttrail'))
         .map(async (name): Promise<Recording | undefined> => {
           const path = join(this.folder, name);
-          if (await isClaimed(path)) return undefined;
+          if (await isClaimed(path)) {
+            if (!own.has(path)) claimed.push(path);
+            return undefined;
+          }
           try {
             const { mtimeMs, size } = await stat(path);
             return { path, modifiedMs: mtimeMs, bytes: size };
@@ -127,7 +138,18 @@ export class Traces {
           }
         }),
     );
-    return found.filter((recording) => recording !== undefined).sort((a, b) => b.modifiedMs - a.modifiedMs);
+    this.others.follow(claimed);
+    const recordings = found.filter((recording) => recording !== undefined).sort((a, b) => b.modifiedMs - a.modifiedMs);
+    this.listed = recordings.map(({ path }) => path).join('\n');
+    return recordings;
+  }
+
+  /** Another window did something with the recordings. */
+  private async listAgain(): Promise<void> {
+    const before = this.listed;
+    // A folder that can't be read is said to whoever asks for it.
+    await this.recordings().catch(() => undefined);
+    if (this.listed !== before) this.listChanged.fire();
   }
 
   /** Removes recordings that are whole in another file and whose window is gone. */
@@ -196,6 +218,7 @@ export class Traces {
       }
       release(trace.recording);
     }
+    this.others.dispose();
     this.changed.dispose();
     this.listChanged.dispose();
   }

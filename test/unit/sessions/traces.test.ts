@@ -1,7 +1,10 @@
 // Promises of a window's traces: who shows a list of them hears what changes the list, and of nothing else.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Emitter } from '../../../extension/sessions/emitter.ts';
 import { Traces, type OpenTrace } from '../../../extension/sessions/traces.ts';
@@ -104,3 +107,34 @@ test('a trace that was saved leaves no recording when it is closed', async () =>
   expect(traces.all()).toEqual([]);
   expect(await readdir(folder)).toEqual([]);
 });
+
+test('a list hears of recordings that another window makes, deletes, or leaves behind when it is killed', async () => {
+  expect(await traces.recordings()).toEqual([]);
+  const path = join(folder, 'left.pkttrail');
+  await writeFile(path, '');
+  await expect.poll(() => heard.list).toBe(1);
+  await rm(path);
+  await expect.poll(() => heard.list).toBe(2);
+
+  const module = fileURLToPath(new URL('../../../extension/sessions/claim.ts', import.meta.url));
+  const script = `require(${JSON.stringify(module)}).claim(${JSON.stringify(path)}).then(() => {
+    require('node:fs').writeFileSync(${JSON.stringify(path)}, '');
+    console.log('claimed');
+  });
+  setInterval(() => {}, 1000);`;
+  const other = spawn(process.execPath, ['--require', 'tsx/cjs', '-e', script]);
+  try {
+    await once(other.stdout, 'data');
+    // One that comes later hears nothing of the folder: killing changes nothing there.
+    const later = new Traces(folder);
+    let told = 0;
+    later.onDidChangeList(() => (told += 1));
+    expect(await later.recordings()).toEqual([]);
+    other.kill('SIGKILL');
+    await expect.poll(() => told, { timeout: 15_000 }).toBe(1);
+    expect(await later.recordings()).toMatchObject([{ path }]);
+    later.dispose();
+  } finally {
+    other.kill('SIGKILL');
+  }
+}, 30_000);
