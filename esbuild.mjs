@@ -45,8 +45,8 @@ const tests = existsSync('test/host')
 const bundles = [
   {
     ...host,
-    entryPoints: ['extension/extension.ts', 'extension/source/indexer.ts'],
-    // Each is a file of its own: the indexer runs in a worker thread.
+    entryPoints: ['extension/extension.ts', 'extension/source/indexer.ts', 'extension/nodes/askpass.ts'],
+    // Each is a file of its own: the indexer runs in a worker thread, askpass in a process.
     entryNames: '[name]',
     outdir: 'dist',
     external: ['vscode'],

@@ -23,7 +23,7 @@ import { ProgramSources } from './views/programSources.ts';
 import { ProgramsView } from './views/programsView.ts';
 import { withProgress } from './views/progress.ts';
 import { WindowPrompter } from './views/prompter.ts';
-import { programPathMap, sshConfigFile } from './views/settings.ts';
+import { programPathMap, sshClient, sshConfigFile } from './views/settings.ts';
 import { WindowSourceEditor } from './views/sourceEditor.ts';
 import { WindowSourcePrompter } from './views/sourcePrompter.ts';
 import { TimelinePanels } from './views/timelinePanels.ts';
@@ -43,7 +43,11 @@ export function activate(context: vscode.ExtensionContext): PacketTrailApi {
     helpers: context.asAbsolutePath(join('dist', 'helper')),
     prompter: new WindowPrompter(),
     log,
-    sshConfigFile,
+    ssh: () => ({
+      configFile: sshConfigFile(),
+      client: sshClient(),
+      askpass: [process.execPath, context.asAbsolutePath(join('dist', 'askpass.js'))],
+    }),
     progress: withProgress,
   };
 

@@ -1,11 +1,12 @@
 // The machine that VS Code's extension host runs on, as a node.
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmod, open, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { reasonOf } from '../protocol/reason.ts';
 import { throwIfCancelled } from './cancel.ts';
-import { chunks, collect } from './collect.ts';
+import { uploadFailed } from './catUpload.ts';
+import { runChild } from './childCommand.ts';
+import { collect } from './collect.ts';
 import {
   NodeError,
   type CommandResult,
@@ -55,64 +56,11 @@ class LocalConnection implements NodeConnection {
     });
   }
 
-  run(argv: readonly string[], options: { readonly signal?: AbortSignal } = {}): Promise<RunningCommand> {
-    const { signal } = options;
-    return new Promise((resolve, reject) => {
-      throwIfCancelled(this.node, signal);
-      const [program, ...args] = argv;
-      if (program === undefined) throw new RangeError('A command needs at least one word.');
-      const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true });
-      let open = true;
-      const dispose = () => {
-        // A program that runs as another user cannot be signalled, but sees its input end.
-        child.stdin.destroy();
-        if (open) child.kill('SIGKILL');
-        child.stdout.resume();
-        child.stderr.resume();
-      };
-      const done = new Promise<{ code: number | undefined; signal: string | undefined }>((settle) => {
-        child.once('close', (code, killedBy) => {
-          open = false;
-          signal?.removeEventListener('abort', dispose);
-          this.#running.delete(command);
-          settle({ code: code ?? undefined, signal: killedBy ?? undefined });
-        });
-      });
-      const command: RunningCommand = {
-        stdout: chunks(child.stdout),
-        stderr: chunks(child.stderr),
-        write: (data) =>
-          new Promise((written, failed) => {
-            child.stdin.write(data, (error) => {
-              if (error) failed(ended(this.node));
-              else written();
-            });
-          }),
-        end: () => {
-          child.stdin.end();
-        },
-        done,
-        dispose,
-      };
-      // A program may end, or close its input, before it has read everything: its exit status tells.
-      child.stdin.on('error', () => undefined);
-      child.once('error', (error: NodeJS.ErrnoException) => {
-        reject(
-          new NodeError(
-            'unsupported',
-            this.node,
-            `${program} could not be started: ${error.message}.`,
-            'Check that it is installed and may be run.',
-          ),
-        );
-      });
-      child.once('spawn', () => {
-        this.#running.add(command);
-        signal?.addEventListener('abort', dispose, { once: true });
-        if (signal?.aborted === true) dispose();
-        resolve(command);
-      });
-    });
+  async run(argv: readonly string[], options: { readonly signal?: AbortSignal } = {}): Promise<RunningCommand> {
+    const command = await runChild(this.node, argv, options);
+    this.#running.add(command);
+    void command.done.then(() => this.#running.delete(command));
+    return command;
   }
 
   async exec(
@@ -148,12 +96,7 @@ class LocalConnection implements NodeConnection {
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => undefined);
       if (error instanceof NodeError) throw error;
-      throw new NodeError(
-        'upload-failed',
-        this.node,
-        `${path} could not be written: ${reasonOf(error)}.`,
-        'Check that the directory exists, is writable and has room.',
-      );
+      throw uploadFailed(this.node, path, reasonOf(error));
     }
   }
 
@@ -161,8 +104,4 @@ class LocalConnection implements NodeConnection {
     for (const command of this.#running) command.dispose();
     this.#close();
   }
-}
-
-function ended(node: string): NodeError {
-  return new NodeError('helper-failed', node, 'The command has ended and takes no more input.', 'Start it again.');
 }

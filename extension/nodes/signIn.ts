@@ -46,8 +46,14 @@ export class SignIn {
   readonly notes: string[] = [];
   /** What the server accepted at last. */
   accepts: readonly string[] = [];
+  readonly #beyond = new Set<string>();
 
   constructor(private readonly context: SignInContext) {}
+
+  /** What is there to sign in with and only the ssh program can use: "the certificate ~/.ssh/id-cert.pub", "GSSAPI". */
+  get beyond(): readonly string[] {
+    return [...this.#beyond, ...(this.accepts.includes('gssapi-with-mic') ? ['GSSAPI'] : [])];
+  }
 
   /**
    * The attempts, each answered through `next()`. Ends when nothing is left.
@@ -148,6 +154,9 @@ export class SignIn {
 
   /** Keys of the agent that ssh_config names first, then its other keys, then the files that the agent doesn't hold. */
   async *#offers(): AsyncGenerator<Offer> {
+    const { certificateFiles, identityFiles } = this.context.host;
+    for (const file of new Set([...certificateFiles, ...identityFiles.map((key) => `${key}-cert.pub`)]))
+      if ((await this.#readKey(file, tilde(file))) !== undefined) this.#beyond.add(`the certificate ${tilde(file)}`);
     const files = await Promise.all(this.context.host.identityFiles.map((file) => this.#fileOffer(file)));
     const named = files.filter((offer) => offer !== undefined);
     const held = await this.#agentOffers();
@@ -193,6 +202,7 @@ export class SignIn {
     // IdentityFile may name a public key whose private half only the agent has.
     const text = privateText ?? publicText;
     if (text === undefined) return undefined;
+    if (publicText?.toString('latin1').startsWith('sk-') === true) this.#beyond.add(`the FIDO key ${shown}`);
     const plain = ssh2.utils.parseKey(text);
     if (!(plain instanceof Error)) {
       return {

@@ -27,6 +27,8 @@ export interface ResolvedHost {
   readonly port: number;
   readonly user: string;
   readonly identityFiles: readonly string[];
+  /** CertificateFile; a certificate beside a key is known by its name. */
+  readonly certificateFiles: readonly string[];
   /** Offer only {@link identityFiles}, even when the agent holds more keys. */
   readonly identitiesOnly: boolean;
   /** IdentityAgent: a socket, `none`, or undefined for SSH_AUTH_SOCK. */
@@ -219,6 +221,7 @@ function fill(spec: HostSpec, values: Values, home: string): ResolvedHost {
     port: Number.isInteger(port) && port > 0 && port < 65_536 ? port : 22,
     user,
     identityFiles: [...new Set(keys.filter((file) => file.toLowerCase() !== 'none').flatMap(paths))],
+    certificateFiles: files('certificatefile', []),
     identitiesOnly: isYes(one('identitiesonly')),
     identityAgent: values.get('identityagent')?.[0] === 'none' ? 'none' : agentSocket(one('identityagent'), paths),
     proxyJump: jumps?.split(',').map((hop) => hop.trim()) ?? [],

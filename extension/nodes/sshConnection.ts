@@ -1,10 +1,9 @@
 // Commands and files over an SSH connection that is signed in.
-import { randomBytes } from 'node:crypto';
-import { posix } from 'node:path';
 import { PassThrough, type Duplex } from 'node:stream';
 import type { Client, ClientChannel, SFTPWrapper } from 'ssh2';
 import { reasonOf } from '../protocol/reason.ts';
 import { cancelled, orCancelled, throwIfCancelled } from './cancel.ts';
+import { temporaryFor, uploadByCat, uploadFailed } from './catUpload.ts';
 import { chunks, collect } from './collect.ts';
 import { NodeError, type CommandResult, type NodeConnection, type RunningCommand } from './node.ts';
 import { commandLine } from './shell.ts';
@@ -16,16 +15,6 @@ const SFTP_WRITES = 16;
 const SFTP_OPEN_LIMIT_MS = 15_000;
 /** Bytes of output kept beside ssh2's own window of 2 MiB. */
 const OUTPUT_BUFFER = 256 * 1024;
-
-/** `cat >` as an upload: whole or not there, as with SFTP. $1 temporary file, $2 file, $3 mode, $4 size in bytes. */
-const CAT_UPLOAD = `umask 077
-trap 'rm -f -- "$1"' 0
-trap 'exit 1' 1 2 13 15
-[ ! -d "$2" ] || { echo "$2 is a directory" >&2; exit 1; }
-cat >"$1" || exit 1
-got=$(wc -c <"$1")
-[ "$got" -eq "$4" ] || { echo "only $got of $4 bytes arrived" >&2; exit 1; }
-chmod "$3" "$1" && { sync "$1" 2>/dev/null || sync; } && mv -f -- "$1" "$2"`;
 
 /** A signed-in connection. The jump hosts' connections live and die with it. */
 export class SshConnection implements NodeConnection {
@@ -110,14 +99,15 @@ export class SshConnection implements NodeConnection {
     mode: number,
     options: { readonly signal?: AbortSignal; readonly onProgress?: (sent: number) => void } = {},
   ): Promise<void> {
-    const temporary = posix.join(
-      posix.dirname(path),
-      `.${posix.basename(path)}.${randomBytes(6).toString('hex')}.part`,
-    );
     throwIfCancelled(this.node, options.signal);
     const sftp = await this.#sftp(options.signal);
-    if (sftp === undefined) await this.#uploadByCat(data, temporary, path, mode, options);
-    else await this.#uploadBySftp(sftp, data, temporary, path, mode, options);
+    if (sftp !== undefined) {
+      await this.#uploadBySftp(sftp, data, temporaryFor(path), path, mode, options);
+      return;
+    }
+    await uploadByCat(this.node, this, data, path, mode, options).catch((error: unknown) => {
+      throw this.#lost ?? error;
+    });
   }
 
   dispose(): void {
@@ -328,34 +318,10 @@ export class SshConnection implements NodeConnection {
             done(failure, undefined);
           });
         }).catch(() => undefined);
-      throw error instanceof NodeError ? error : this.#uploadFailed(path, reasonOf(error));
+      throw error instanceof NodeError ? error : uploadFailed(this.node, path, reasonOf(error));
     } finally {
       sftp.end();
     }
-  }
-
-  async #uploadByCat(
-    data: Uint8Array,
-    temporary: string,
-    path: string,
-    mode: number,
-    { signal, onProgress }: { readonly signal?: AbortSignal; readonly onProgress?: (sent: number) => void },
-  ): Promise<void> {
-    const argv = ['/bin/sh', '-c', CAT_UPLOAD, 'sh', temporary, path, mode.toString(8), String(data.length)];
-    const command = await this.run(argv, signal ? { signal } : {});
-    const feed = async () => {
-      for (let at = 0; at < data.length; at += SFTP_CHUNK) {
-        await command.write(data.subarray(at, at + SFTP_CHUNK));
-        onProgress?.(Math.min(data.length, at + SFTP_CHUNK));
-      }
-    };
-    // collect() closes the input at once, so it only starts to do so when everything has been handed over.
-    const fed = feed().catch(() => undefined);
-    const result = await collect(this.node, { ...command, end: () => void fed.then(() => command.end()) }, 'cat', {
-      signal,
-    });
-    if (this.#lost !== undefined) throw this.#lost;
-    if (result.code !== 0) throw this.#uploadFailed(path, result.stderr.trim().split('\n').at(-1) ?? 'cat failed');
   }
 
   /** Passes over "the server has no such extension"; everything else is thrown again. */
@@ -373,15 +339,6 @@ export class SshConnection implements NodeConnection {
         throw this.#lost ?? cancelled(this.node);
       }),
     ]);
-  }
-
-  #uploadFailed(path: string, reason: string): NodeError {
-    return new NodeError(
-      'upload-failed',
-      this.node,
-      `${path} could not be written: ${reason}.`,
-      'Check that the directory exists, is writable and has room.',
-    );
   }
 }
 

@@ -17,7 +17,10 @@ export function placeText({ file, line }: KnownHostsPlace): string {
 }
 
 const unread = (authority: KnownHostsPlace): string =>
-  `${placeText(authority)}, lists a certificate authority for it, but Packet Trail reads no certificates of hosts`;
+  `${placeText(authority)}, lists a certificate authority for it, but the built-in client reads no certificates of hosts`;
+
+/** The mend for what only the ssh program can do. */
+const useSystem = 'Set packetTrail.sshClient to "system"';
 
 /**
  * Known_hosts lists another key. `name`: the host as known_hosts has it; `type` and `print`: of the key that is offered.
@@ -41,8 +44,7 @@ export function hostKeyChanged(
       (authority === undefined ? '' : ` ${unread(authority)}.`),
     authority === undefined
       ? `Someone may be intercepting the connection. If you know why the key changed, ${remove}`
-      : `Run "ssh ${hop.host.alias}" in a terminal, which checks the certificate. If it connects, compare this fingerprint with that of the ` +
-          `node's own key, add the key to ${file}, and ${remove}`,
+      : `${useSystem}, which checks the certificate. Or compare this fingerprint with that of the node's own key, add the key to ${file}, and ${remove}`,
   );
 }
 
@@ -63,7 +65,7 @@ export function hostKeyRejected(
       (authority === undefined ? '' : ` ${unread(authority)}.`),
     authority === undefined
       ? `Compare the fingerprint with one from a source you trust, then connect again or run "ssh ${hop.host.alias}" in a terminal.`
-      : `Compare the fingerprint with one from a source you trust, then add the key itself to known_hosts.`,
+      : `${useSystem}, which checks the certificate. Or compare the fingerprint with one from a source you trust, then add the key itself to known_hosts.`,
   );
 }
 
@@ -139,7 +141,9 @@ export function signInError(node: string, hop: Hop, signIn: SignIn, error: Error
     'auth-failed',
     node,
     `${hop.label} did not let ${host.user} in (${tried}${notes}; it accepts: ${accepts}).`,
-    `Check the user name, key and password; "ssh -v ${host.alias}" in a terminal shows more.`,
+    signIn.beyond.length === 0
+      ? `Check the user name, key and password; "ssh -v ${host.alias}" in a terminal shows more.`
+      : `${useSystem} to sign in with what the built-in client can't use: ${signIn.beyond.join(', ')}.`,
   );
 }
 

@@ -6,7 +6,7 @@ import { deploy, type Deployment, type HelperMachine } from '../nodes/deploy.ts'
 import { checkFilterArguments, filterRefused, helperName, messageText } from '../nodes/helperFlags.ts';
 import { check, type CheckReport } from '../nodes/helperProcess.ts';
 import type { NodeConnection, Prompter } from '../nodes/node.ts';
-import { nodeFor } from './targets.ts';
+import { nodeFor, type SshChoice } from './targets.ts';
 
 /** Says what is being done; `fraction` is of the whole, 0 … 1, where that is known. */
 export type Report = (message: string, fraction?: number) => void;
@@ -17,8 +17,8 @@ export interface ReachContext {
   readonly helpers: string;
   readonly prompter: Prompter;
   readonly log: { info(message: string): void };
-  /** The SSH configuration to use; undefined means OpenSSH's own default. */
-  readonly sshConfigFile: () => string | undefined;
+  /** How nodes are reached from now on. */
+  readonly ssh: () => SshChoice;
   /** Shows that a task goes on, which the person can cancel: the signal fires then. */
   readonly progress: <T>(title: string, task: (report: Report, signal: AbortSignal) => Promise<T>) => Promise<T>;
 }
@@ -31,7 +31,7 @@ export async function reach(
   signal: AbortSignal,
 ): Promise<{ readonly connection: NodeConnection; readonly deployment: Deployment }> {
   const { prompter, log } = context;
-  const node = nodeFor(target, context.sshConfigFile(), (line) => log.info(line));
+  const node = nodeFor(target, context.ssh(), (line) => log.info(line));
   report('connecting');
   const connection = await node.connect({ signal, prompter, onStep: (step) => report(step) });
   try {

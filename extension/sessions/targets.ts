@@ -2,6 +2,7 @@
 import { LocalNode } from '../nodes/local.ts';
 import type { Node } from '../nodes/node.ts';
 import { SshNode } from '../nodes/ssh.ts';
+import { SystemSshNode } from '../nodes/systemSsh.ts';
 import type { State } from './state.ts';
 
 /** The target that stands for the machine the extension runs on. */
@@ -42,7 +43,21 @@ export function targetProblem(text: string): string | undefined {
   return undefined;
 }
 
-/** A target's node. `configFile`: the SSH configuration to use, undefined for OpenSSH's own default. */
-export function nodeFor(target: string, configFile: string | undefined, log: (line: string) => void): Node {
-  return target === localTarget ? new LocalNode(localTarget) : new SshNode(target, { configFile, log });
+/** How nodes are reached. */
+export interface SshChoice {
+  /** The SSH configuration to use; undefined for OpenSSH's own default. */
+  readonly configFile: string | undefined;
+  /** By this machine's ssh program, or by the client that is built in. */
+  readonly client: 'built-in' | 'system';
+  /** The vector that runs askpass.ts. */
+  readonly askpass: readonly string[];
+}
+
+/** A target's node. */
+export function nodeFor(target: string, ssh: SshChoice, log: (line: string) => void): Node {
+  if (target === localTarget) return new LocalNode(localTarget);
+  const { client, ...options } = ssh;
+  return client === 'system'
+    ? new SystemSshNode(target, { ...options, log })
+    : new SshNode(target, { ...options, log });
 }

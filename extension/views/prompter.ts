@@ -40,7 +40,7 @@ export class WindowPrompter implements Prompter {
         ? { label: 'Do Not Connect' }
         : {
             label: 'Do Not Connect',
-            detail: `${authority}, lists a certificate authority for it; Packet Trail reads no certificates of hosts.`,
+            detail: `${authority}, lists a certificate authority for it: packetTrail.sshClient "system" reads certificates.`,
           };
     const answer = await withToken(signal, (token) =>
       vscode.window.showQuickPick(

@@ -17,6 +17,7 @@ const isCount = (value: unknown): value is number => typeof value === 'number' &
 const isPercent = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= 10_000;
 const isFolders = (value: unknown): value is Readonly<Record<string, string>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(isString);
+const isSshClient = (value: unknown): value is 'built-in' | 'system' => value === 'built-in' || value === 'system';
 const isSize = (value: unknown): value is string => isString(value) && /^[0-9]+[KM]$/.test(value);
 
 /** Reads the trace settings; a value of the wrong type counts as its default (the settings editor marks it). */
@@ -43,6 +44,11 @@ export function programPathMap(): Readonly<Record<string, string>> {
 /** The SSH configuration file to use; undefined means OpenSSH's own default. */
 export function sshConfigFile(): string | undefined {
   return read('sshConfigFile', '', isString) || undefined;
+}
+
+/** What connects to nodes. */
+export function sshClient(): 'built-in' | 'system' {
+  return read('sshClient', 'built-in', isSshClient);
 }
 
 /** Reads the settings of click-through. */

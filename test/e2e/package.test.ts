@@ -21,6 +21,7 @@ describe('the package', () => {
       'extension.vsixmanifest',
       'extension/LICENSE.txt',
       'extension/changelog.md',
+      'extension/dist/askpass.js',
       'extension/dist/extension.js',
       'extension/dist/helper/aarch64/packet-trail-helper',
       'extension/dist/helper/x86_64/packet-trail-helper',

@@ -131,7 +131,7 @@ test('beside an authority a key that differs is refused, and the way out is not 
         /, line 2, lists another ecdsa-sha2-nistp256 key\. .*, line 1, lists a certificate authority for it, /,
       ) as string,
       mend: expect.stringMatching(
-        /^Run "ssh node" in a terminal, which checks the certificate\. .*ssh-keygen -f /,
+        /^Set packetTrail\.sshClient to "system", which checks the certificate\. .*ssh-keygen -f /,
       ) as string,
     });
     // What the message says to do.
