@@ -102,6 +102,14 @@ static int run_trace(struct trace *trace)
 	return status;
 }
 
+/* A reader that left wants no more of it, and no complaint. */
+static void cant_write(void)
+{
+	if (errno != EPIPE)
+		complain("can't write: standard output (%s): give it room, or send it elsewhere",
+			 strerror(errno));
+}
+
 static void clean_up(struct trace *trace)
 {
 	programs_close(trace->programs);
@@ -144,6 +152,12 @@ int main(int argc, char **argv)
 	log_verbose = trace.options.verbose;
 	load_hear();
 	trace.load.never = trace.options.not_session;
+	/* What comes before it is a login shell's or sudo's, and no output of this program. */
+	if (trace.options.marker && (puts(trace.options.marker) == EOF || fflush(stdout) == EOF)) {
+		cant_write();
+		status = EXIT_CANT;
+		goto cleanup;
+	}
 	if (trace_open_signals(&trace)) {
 		complain("can't wait for signals: signalfd (%s): free some open files",
 			 strerror(errno));
@@ -177,10 +191,7 @@ int main(int argc, char **argv)
 		break;
 	}
 	if (fflush(stdout) == EOF || ferror(stdout)) {
-		if (errno != EPIPE)
-			complain("can't write: standard output (%s): give it room, or send it "
-				 "elsewhere",
-				 strerror(errno));
+		cant_write();
 		status = EXIT_CANT;
 	}
 cleanup:

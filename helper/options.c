@@ -10,7 +10,8 @@
 #include <string.h>
 
 enum {
-	OPT_STREAM = 256,
+	OPT_MARKER = 256,
+	OPT_STREAM,
 	OPT_JSON,
 	OPT_CHECK,
 	OPT_CHECK_FILTER,
@@ -43,6 +44,7 @@ enum {
 };
 
 static const struct option long_options[] = {
+	{"marker", required_argument, NULL, OPT_MARKER},
 	{"stream", no_argument, NULL, OPT_STREAM},
 	{"json", no_argument, NULL, OPT_JSON},
 	{"check", no_argument, NULL, OPT_CHECK},
@@ -96,6 +98,9 @@ static char *join(int count, char **words)
 static int parse_one(struct options *options, int option, const char *value)
 {
 	switch (option) {
+	case OPT_MARKER:
+		options->marker = value;
+		return *value ? 0 : value_bad("marker", "\"\"", "give a line to print");
 	case OPT_STREAM:
 		options->stream = true;
 		return 0;
@@ -252,6 +257,7 @@ void options_help(void)
 	     "Output (readable lines unless one is given)\n"
 	     "  --json                one JSON object an event and a line\n"
 	     "  --stream              the framed stream on stdout, control lines on stdin\n"
+	     "  --marker LINE         print LINE first: what a login shell prints is before it\n"
 	     "Other tasks\n"
 	     "  --check               can this machine be traced? One line a requirement\n"
 	     "  --check-filter EXPR   say nothing if EXPR is a packet filter, else why it is none\n"

@@ -18,6 +18,7 @@ struct globs {
 
 struct options {
 	enum task task;
+	const char *marker; /* line that is printed first; NULL = none */
 	bool stream;
 	bool json;
 	bool verbose;

@@ -69,6 +69,11 @@ export function helperArguments(filter: TraceFilter, settings: TraceSettings): r
   ];
 }
 
+/** Makes the helper print this line first: what stands before it is a login shell's. Put before all other options. */
+export function markerArguments(marker: string): readonly string[] {
+  return ['--marker', marker];
+}
+
 /**
  * Writes the stream on standard output and obeys control lines. Put before what is to be traced.
  * @param heartbeat seconds without a control line after which the helper ends by itself

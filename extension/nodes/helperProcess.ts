@@ -8,9 +8,11 @@ import {
   filterRefused,
   helperName,
   isHelperMessage,
+  markerArguments,
   messageText,
   streamArguments,
 } from './helperFlags.ts';
+import { afterMarker, neverBegan, newMarker, saidLines, splitAt } from './marker.ts';
 import { NodeError, type RunningCommand } from './node.ts';
 
 /** How a stream is run. */
@@ -20,7 +22,7 @@ export interface StreamOptions {
   readonly heartbeat?: number | undefined;
   /** Trace the connection that carries the stream, too. */
   readonly ownConnection?: boolean | undefined;
-  /** Called with each line of the helper's standard error, without its end, fit to be shown. */
+  /** Called with each line of the helper's standard error, and of what the shell said before, without its end, fit to be shown. */
   readonly onMessage?: ((line: string) => void) | undefined;
 }
 
@@ -35,6 +37,8 @@ const CLOSE_LIMIT_MS = 5_000;
 export class HelperProcess {
   /** Resolves when the helper is over and its output read: undefined when it ended as asked, else why not. */
   readonly ended: Promise<NodeError | undefined>;
+  /** The framed stream, as it comes. A reader that stops makes the helper count loss; it does not stop the node. */
+  readonly stdout: AsyncIterable<Uint8Array>;
   readonly #lines: string[] = [];
   #stopping = false;
   #forced = false;
@@ -42,8 +46,11 @@ export class HelperProcess {
   private constructor(
     private readonly deployment: Deployment,
     private readonly command: RunningCommand,
+    marker: string,
     options: StreamOptions,
   ) {
+    const onSaid = (line: string) => options.onMessage?.(`the shell says: ${line}`);
+    this.stdout = afterMarker(deployment.node, command, marker, onSaid);
     // A cut link may break off the messages; what came before counts.
     const reading = this.#readMessages(options.onMessage).catch(() => undefined);
     const heart = setInterval(
@@ -75,7 +82,9 @@ export class HelperProcess {
     args: readonly string[],
     options: StreamOptions = {},
   ): Promise<HelperProcess> {
+    const marker = newMarker();
     const argv = [
+      ...markerArguments(marker),
       ...streamArguments(heartbeatOf(options), options.ownConnection === true ? undefined : deployment.session),
       ...args,
     ];
@@ -88,15 +97,10 @@ export class HelperProcess {
     if (options.signal?.aborted === true) abort();
     try {
       const command = await deployment.run(argv, { signal: starting.signal });
-      return new HelperProcess(deployment, command, options);
+      return new HelperProcess(deployment, command, marker, options);
     } finally {
       options.signal?.removeEventListener('abort', abort);
     }
-  }
-
-  /** The framed stream, as it comes. A reader that stops makes the helper count loss; it does not stop the node. */
-  get stdout(): AsyncIterable<Uint8Array> {
-    return this.command.stdout;
   }
 
   /** Stops sending; hooks stay attached. */
@@ -222,17 +226,30 @@ export interface CheckReport {
   readonly results: readonly CheckResult[];
 }
 
+/** How the node is asked whether it can be traced. */
+export interface CheckOptions {
+  readonly signal?: AbortSignal;
+  /** Further options, such as `--btf FILE`. */
+  readonly args?: readonly string[];
+  /** Called with each line that the login shell prints before. */
+  readonly onSaid?: (line: string) => void;
+}
+
 /**
- * Asks the helper whether tracing can work on the node. `args` may hold options such as `--btf FILE`.
+ * Asks the helper whether tracing can work on the node.
  * @throws NodeError `helper-failed` when it gives no answer.
  */
-export async function check(
-  deployment: Deployment,
-  options: { readonly signal?: AbortSignal; readonly args?: readonly string[] } = {},
-): Promise<CheckReport> {
+export async function check(deployment: Deployment, options: CheckOptions = {}): Promise<CheckReport> {
   const { node } = deployment;
-  const result = await gather(deployment, [...checkArguments, ...(options.args ?? [])], options.signal);
-  const results = parseCheck(result.stdout);
+  const { args = [], onSaid, signal } = options;
+  const marker = newMarker();
+  const argv = [...markerArguments(marker), ...checkArguments, ...args];
+  const command = await deployment.run(argv, signal ? { signal } : {});
+  const result = await collect(node, command, helperName, { signal });
+  const output = splitAt(Buffer.from(result.stdout), marker);
+  if (onSaid) saidLines(output?.before ?? result.stdout).forEach(onSaid);
+  if (output === undefined && result.code === 0) throw neverBegan(node, result.stdout);
+  const results = parseCheck(output?.after.toString('utf8') ?? '');
   if ((result.code === 0 || result.code === 1) && results !== undefined && results.length > 0)
     return { ok: result.code === 0 && results.every(({ state }) => state !== 'fail'), results };
   throw helperFailure(node, { code: result.code, signal: undefined }, result.stderr.trim().split('\n'));
@@ -259,17 +276,10 @@ export async function checkFilter(
   throw helperFailure(node, { code: result.code, signal: undefined }, lines);
 }
 
-async function gather(deployment: Deployment, args: readonly string[], signal: AbortSignal | undefined) {
-  const command = await deployment.run(args, signal ? { signal } : {});
-  return collect(deployment.node, command, helperName, { signal });
-}
-
 function parseCheck(text: string): CheckResult[] | undefined {
-  // A login script may print something before it.
-  const start = text.indexOf('[');
   let value: unknown;
   try {
-    value = JSON.parse(text.slice(Math.max(0, start)));
+    value = JSON.parse(text);
   } catch {
     return undefined;
   }

@@ -57,7 +57,10 @@ export async function checkNode(context: ReachContext, target: string): Promise<
     const { connection, deployment } = await reach(context, target, report, signal);
     try {
       report('asking the helper');
-      return await check(deployment, { signal });
+      return await check(deployment, {
+        signal,
+        onSaid: (line) => context.log.info(`${target}: the shell says: ${line}`),
+      });
     } finally {
       connection.dispose();
     }

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { deploy, type Deployment } from '../../extension/nodes/deploy.ts';
 import type { NodeConnection, Prompter } from '../../extension/nodes/node.ts';
 import { SshNode, type SshOptions } from '../../extension/nodes/ssh.ts';
+import { SystemSshNode } from '../../extension/nodes/systemSsh.ts';
 import { HelperProcess } from '../../extension/nodes/helperProcess.ts';
 import { LiveTrace } from '../../extension/sessions/liveTrace.ts';
 import { builtHelper } from './tracing.ts';
@@ -22,6 +23,10 @@ export interface ReachOptions {
   readonly user?: User;
   readonly prompter?: Prompter;
   readonly ssh?: SshOptions;
+  /** By this machine's ssh program. */
+  readonly system?: boolean;
+  /** Hears what the helper, or the shell before it, says. */
+  readonly onMessage?: (line: string) => void;
   /** Directories on the node for the helper, instead of the usual ones. */
   readonly directories?: readonly string[];
 }
@@ -36,7 +41,10 @@ export async function connect(node: TestNode, options: ReachOptions = {}): Promi
   // Neither this machine's agent nor its known_hosts have a say.
   const ssh = { agentSocket: '', configFile: node.sshConfigFile, ...options.ssh };
   const prompter = options.prompter ?? nobody;
-  return new SshNode(hostOf(node, options.user), ssh).connect({ signal: new AbortController().signal, prompter });
+  const name = hostOf(node, options.user);
+  // Keys are all that these nodes want: ssh has nothing to ask.
+  const way = options.system ? new SystemSshNode(name, { ...ssh, askpass: ['false'] }) : new SshNode(name, ssh);
+  return way.connect({ signal: new AbortController().signal, prompter });
 }
 
 /** Puts the helper on the node as the extension does. Rejects with a NodeError. */
@@ -67,7 +75,9 @@ export async function startTrace(
 ): Promise<LiveTrace> {
   const connection = await connect(node, options);
   try {
-    const helper = await HelperProcess.start(await putHelper(node, connection, options), args);
+    const helper = await HelperProcess.start(await putHelper(node, connection, options), args, {
+      onMessage: options.onMessage,
+    });
     const name = hostOf(node, options.user);
     const trace = await LiveTrace.record({
       node: name,

@@ -139,18 +139,42 @@ export const nodes: Suite = (_kernel, booted, whole) => {
   });
 
   describe('a trace as the extension runs it', () => {
-    test('through sudo it records what the node sends, and leaves no process there', async () => {
-      const recording = join(folder, 'sudo.pkttrail');
-      const live = await startTrace(booted(), recording, [...few, 'icmp'], { user: 'tracer' });
-      await booted().exec('ping -c 2 -i 0.2 127.0.0.1 >/dev/null');
-      await expect.poll(() => live.store.eventCount, { timeout: 60_000 }).toBeGreaterThan(0);
-      await live.stop();
-      expect(live.status).toBe('ended');
-      const saved = await openTraceFile(recording);
-      expect(saved.store.eventCount).toBe(live.store.eventCount);
-      expect(saved.store.hello?.release).toBe(booted().release);
-      expect(await helpersRunning(booted())).toEqual([]);
-    });
+    /** Makes the tracer's login shell print before it runs what it should, while the work lasts. */
+    const withTalkingShell = async (work: () => Promise<void>): Promise<void> => {
+      const talking = `#!/bin/sh\necho "Welcome to lab 7"\necho "disk at 91 %" >&2\nexec /bin/sh "$@"\n`;
+      const { code, stderr } = await booted().exec(
+        `printf '${talking.replaceAll('\n', '\\n').replaceAll('%', '%%')}' >/usr/local/bin/talking-sh
+         chmod 755 /usr/local/bin/talking-sh
+         sed -i 's#^\\(tracer:.*:\\)[^:]*$#\\1/usr/local/bin/talking-sh#' /etc/passwd`,
+      );
+      expect(code, stderr).toBe(0);
+      try {
+        await work();
+      } finally {
+        await booted().exec(`sed -i 's#^\\(tracer:.*:\\)[^:]*$#\\1/bin/sh#' /etc/passwd`);
+      }
+    };
+
+    test.each(whole ? [false, true] : [false])(
+      'through sudo, and a login shell that talks, it records what the node sends, and leaves no process there (ssh of this machine: %s)',
+      async (system) => {
+        await withTalkingShell(async () => {
+          const recording = join(folder, 'sudo.pkttrail');
+          const said: string[] = [];
+          const options: ReachOptions = { user: 'tracer', system, onMessage: (line) => said.push(line) };
+          const live = await startTrace(booted(), recording, [...few, 'icmp'], options);
+          await booted().exec('ping -c 2 -i 0.2 127.0.0.1 >/dev/null');
+          await expect.poll(() => live.store.eventCount, { timeout: 60_000 }).toBeGreaterThan(0);
+          await live.stop();
+          expect(live.status).toBe('ended');
+          expect(said).toEqual(expect.arrayContaining(['the shell says: Welcome to lab 7', 'disk at 91 %']));
+          const saved = await openTraceFile(recording);
+          expect(saved.store.eventCount).toBe(live.store.eventCount);
+          expect(saved.store.hello?.release).toBe(booted().release);
+          expect(await helpersRunning(booted())).toEqual([]);
+        });
+      },
+    );
 
     test('its own connection is left out, another one to the same port is not', async () => {
       /** Whether a trace sees the connection that carries it, once it has seen another one to the same port. */

@@ -13,6 +13,7 @@ import { makePlace, removePlace, runProgram } from './support/place.ts';
 
 /** Behaves like the helper towards its caller. */
 const FAKE_HELPER = `#!/bin/sh
+[ "$1" != --marker ] || { echo "$2"; shift 2; }
 case $1 in
 --version) echo 'packet-trail-helper 0' ;;
 --check) echo '[{"name":"btf","state":"pass","detail":"found","mend":""},{"name":"lockdown","state":"fail","detail":"on","mend":"switch it off"}]'; exit 1 ;;
@@ -509,6 +510,42 @@ describe.runIf(root)('the helper at work', () => {
         { name: 'lockdown', state: 'fail', detail: 'on', mend: 'switch it off' },
       ],
     });
+  });
+
+  test('behind a login shell that talks its stream and its check begin where the helper does; what was said is told', async () => {
+    const talk = `echo 'Welcome to [lab] 7'; printf 'no newline: '; `;
+    const deployment = await put();
+    const talking: typeof deployment = {
+      ...deployment,
+      run: (args) => connection.run(['/bin/sh', '-c', `${talk}exec "$0" "$@"`, ...deployment.argv(args)]),
+    };
+    const seen: string[] = [];
+    const onSaid = (line: string): number => seen.push(line);
+    expect((await check(talking, { onSaid })).results).toHaveLength(2);
+    expect(seen).toEqual(['Welcome to [lab] 7', 'no newline: ']);
+    const helper = await HelperProcess.start(talking, ['icmp'], { heartbeat: 0.1, onMessage: onSaid });
+    const output = text(helper.stdout);
+    await helper.stop();
+    expect(await output).toMatch(/^args: icmp\n/);
+    expect(seen).toEqual(
+      expect.arrayContaining(['the shell says: Welcome to [lab] 7', 'the shell says: no newline: ']),
+    );
+  });
+
+  test('that never begins, since something else answers, is told with what that says', async () => {
+    const deployment = await put();
+    const answering = (script: string): typeof deployment => ({
+      ...deployment,
+      run: () => connection.run(['/bin/sh', '-c', script]),
+    });
+    const locked = answering(`echo 'This account is for git only'`);
+    const failure = /^The helper did not begin on node: what answers there says “This account is for git only”\.$/;
+    await expect(check(locked)).rejects.toThrow(failure);
+    const helper = await HelperProcess.start(locked, []);
+    await expect(text(helper.stdout)).rejects.toThrow(failure);
+    const endless = await HelperProcess.start(answering(`exec yes 'This account is for git only'`), []);
+    await expect(text(endless.stdout)).rejects.toThrow(failure);
+    await endless.stop({ stop: 200, close: 200 });
   });
 
   test('checks a filter', async () => {
