@@ -10,7 +10,7 @@ import { timelineHtml, timelineOptions } from './timelinePage.ts';
 /** What the timelines of this window's traces ask of the extension. */
 export interface PanelActions extends TimelineActions {
   save(trace: OpenTrace): Promise<void>;
-  /** The tab of a trace that has ended was closed. */
+  /** A trace has ended and has no tab any more. */
   close(trace: OpenTrace): void;
   /** A tab of a window that is gone is to show its trace again. */
   restore(again: Again, column: vscode.ViewColumn | undefined, preserveFocus: boolean): Promise<void>;
@@ -20,6 +20,8 @@ export interface PanelActions extends TimelineActions {
 export class TimelinePanels implements vscode.WebviewPanelSerializer, vscode.Disposable {
   static readonly viewType = 'packetTrail.timeline';
   private disposed = false;
+  /** Traces that run without a tab: who waits for their end. */
+  private readonly unseen = new Map<OpenTrace, { dispose(): void }>();
   private readonly panels = new Map<OpenTrace, { readonly panel: vscode.WebviewPanel; readonly host: TimelineHost }>();
 
   constructor(
@@ -36,6 +38,8 @@ export class TimelinePanels implements vscode.WebviewPanelSerializer, vscode.Dis
       known.panel.reveal();
       return known.host;
     }
+    this.unseen.get(trace)?.dispose();
+    this.unseen.delete(trace);
     const panel = vscode.window.createWebviewPanel(
       TimelinePanels.viewType,
       trace.source.title,
@@ -57,14 +61,28 @@ export class TimelinePanels implements vscode.WebviewPanelSerializer, vscode.Dis
     });
     panel.onDidDispose(() => {
       this.panels.delete(trace);
-      // Nobody looks at it, and its recording has all of it.
-      if (!this.disposed && !isLive(trace.source)) this.actions.close(trace);
+      if (!this.disposed) this.letGo(trace);
       this.shown.close(panel);
       list.dispose();
       host.dispose();
     });
     panel.webview.html = timelineHtml(panel.webview, this.extensionUri);
     return host;
+  }
+
+  /** Nobody looks at the trace, and its recording has all of it: once it has ended it is closed. */
+  private letGo(trace: OpenTrace): void {
+    if (!isLive(trace.source)) {
+      this.actions.close(trace);
+      return;
+    }
+    const end = trace.source.onChange(() => {
+      if (isLive(trace.source)) return;
+      end.dispose();
+      this.unseen.delete(trace);
+      this.actions.close(trace);
+    });
+    this.unseen.set(trace, end);
   }
 
   /** A tab of a window that is gone: its trace is a file now. */
@@ -86,6 +104,7 @@ export class TimelinePanels implements vscode.WebviewPanelSerializer, vscode.Dis
 
   dispose(): void {
     this.disposed = true;
+    for (const end of this.unseen.values()) end.dispose();
     for (const { panel } of [...this.panels.values()]) panel.dispose();
   }
 }

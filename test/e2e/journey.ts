@@ -56,8 +56,16 @@ export interface OpenVSCode {
   stop(): Promise<void>;
 }
 
-/** Opens VS Code on FOLDER/workspace; what it keeps is below the folder, too, and so there again the next time. */
-export async function openVSCode(folder: string, node: TestNode): Promise<OpenVSCode> {
+/**
+ * Opens VS Code on FOLDER/workspace; what it keeps is below the folder, too, and so there again the next time. `settings` are beside those
+ * of every journey; with `restricted` the workspace is not trusted.
+ */
+export async function openVSCode(
+  folder: string,
+  node: TestNode,
+  options: { readonly settings?: Readonly<Record<string, unknown>>; readonly restricted?: boolean } = {},
+): Promise<OpenVSCode> {
+  const { restricted = false, settings } = options;
   await mkdir(join(folder, 'workspace'), { recursive: true });
   await writeSshConfig(node, folder);
   const server = await startVSCodeServer({
@@ -66,7 +74,13 @@ export async function openVSCode(folder: string, node: TestNode): Promise<OpenVS
     settings: {
       'packetTrail.sshConfigFile': join(folder, 'ssh_config'),
       'packetTrail.kernelSource': await networkSource('6.12', (line) => console.log(line)),
+      ...(restricted && {
+        'security.workspace.trust.enabled': true,
+        'security.workspace.trust.startupPrompt': 'never',
+      }),
+      ...settings,
     },
+    workspaceTrust: restricted,
   });
   const workbench = await Workbench.open({ server, folder: join(folder, 'workspace') });
   const stop = async (): Promise<void> => {

@@ -47,6 +47,8 @@ export interface VSCodeServerOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Keeps server data and extensions here across runs; a fresh temporary folder that `stop` removes when left out. */
   readonly dataDirectory?: string;
+  /** Asks about workspaces whether they are trusted, as VS Code does by itself. */
+  readonly workspaceTrust?: boolean;
   /** Environment of the server and its extension host, over this process' own. */
   readonly env?: Readonly<Record<string, string>>;
   /** TCP port on 127.0.0.1; a free one when left out. */
@@ -128,7 +130,8 @@ async function launch(
       ...['-c', guard, 'vscode-server'],
       ...[process.execPath, ...common],
       ...['--host', '127.0.0.1', '--port', String(options.port ?? 0)],
-      ...['--disable-workspace-trust', '--without-connection-token', '--telemetry-level', 'off'],
+      ...['--without-connection-token', '--telemetry-level', 'off'],
+      ...(options.workspaceTrust === true ? [] : ['--disable-workspace-trust']),
     ],
     // A group of its own, so that everything it starts can be ended with it.
     { stdio: 'pipe', detached: true, env: { ...environment(), ...options.env } },
