@@ -8,6 +8,7 @@ import { FormatError, LimitError } from './error.ts';
 import { checkHead, fileHead, readIndex, readTrailer, trailerLength, type Span } from './file.ts';
 import { frameType, maxFrameLength, openFrame, type Frame } from './frames.ts';
 import { TraceStore } from './store.ts';
+import { mostEvents } from './traceData.ts';
 
 /** A file's bytes, wherever they are. */
 export interface TraceBytes {
@@ -86,6 +87,8 @@ const indexWindow = { before: 48 * 1024, after: 16 * 1024 };
 const maxSpans = 1 << 20;
 /** Work between two looks whether somebody has cancelled it, ms: what comes from a window never waits for anything. */
 const turnMs = 50;
+/** Events that a file of this many bytes may have. Recorded ones take several bytes each; a kilobyte can be packed to unpack to millions. */
+const plausibleEvents = (bytes: number): number => Math.min(mostEvents, 1_000_000 + 4 * bytes);
 /** Bytes of batches that are unpacked only to count events that aren't shown. */
 const maxCounted = 1 << 28;
 const maxDamages = 1_000;
@@ -113,7 +116,7 @@ class TraceReader {
     private readonly bytes: TraceBytes,
     private readonly options: ReadOptions,
   ) {
-    this.#store = options.store ?? new TraceStore();
+    this.#store = options.store ?? new TraceStore(plausibleEvents(bytes.size));
     this.#decoder = new FrameDecoder(this.#store);
   }
 

@@ -217,6 +217,13 @@ describe('a hostile file', () => {
     expect(said).toMatch(/^The trace has at least [\d,]+ events, more than can be shown: the first 1,000 are\./);
   });
 
+  test('that is small has no more events than a file of its size can have', async () => {
+    const file = join(fileHead, hello(), bomb(5_000_000));
+    const { store, message: said } = await readTrace(memoryBytes(file));
+    expect(store.eventCount).toBe(1_000_000 + 4 * file.length);
+    expect(said).toMatch(/^The trace has 5,000,000 events, more than can be shown/);
+  });
+
   test('can be cancelled while it is read, also from memory', async () => {
     const frame = bomb(100_000);
     const file = join(fileHead, hello(), ...Array.from({ length: 150 }, () => frame));
