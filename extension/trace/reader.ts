@@ -91,12 +91,16 @@ const turnMs = 50;
 const plausibleEvents = (bytes: number): number => Math.min(mostEvents, 1_000_000 + 4 * bytes);
 /** Bytes of batches that are unpacked only to count events that aren't shown. */
 const maxCounted = 1 << 28;
+/** Damaged places that are told one by one; and those after which the rest of the file is one. */
 const maxDamages = 1_000;
+const hopeless = 20_000;
 
 class TraceReader {
   readonly #store: TraceStore;
   readonly #decoder: FrameDecoder;
   readonly #damage: Damage[] = [];
+  /** Of these places, however many there are. */
+  #places = 0;
   /** What the index says of the frames, by offset; ascending. */
   readonly #spans = new Map<number, Span>();
   #fences: number[] = [];
@@ -181,6 +185,11 @@ class TraceReader {
     let at = fileHead.length;
     let shown = 0;
     while (at < end) {
+      if (this.#places === hopeless) {
+        this.#damaged(at, end, 'too much before it is damaged');
+        at = end;
+        break;
+      }
       await this.#turn();
       if (at - shown >= windowBytes) {
         shown = at;
@@ -285,6 +294,7 @@ class TraceReader {
     if (!this.#hello && what !== '') {
       if (from === fileHead.length) throw new FormatError(from, `the first frame is damaged: ${what}`);
     }
+    this.#places++;
     if (this.#damage.length < maxDamages) this.#damage.push({ from, to, what, lost });
     if (lost === undefined || lost === 0 || time === undefined) return;
     try {
@@ -331,8 +341,8 @@ class TraceReader {
     const [first] = this.#damage;
     if (first !== undefined) {
       const lost = this.#damage.reduce((sum, damage) => sum + (damage.lost ?? 0), 0);
-      const unknown = this.#damage.some((damage) => damage.lost === undefined);
-      const more = this.#damage.length === 1 ? '' : ` and ${number(this.#damage.length - 1)} more places`;
+      const unknown = this.#places > this.#damage.length || this.#damage.some((damage) => damage.lost === undefined);
+      const more = this.#places === 1 ? '' : ` and ${number(this.#places - 1)} more places`;
       const count =
         lost > 0 ? `${number(lost)}${unknown ? ' or more' : ''} events` : unknown ? 'what was there' : 'no events';
       parts.push(
