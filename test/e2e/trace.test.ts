@@ -1,9 +1,11 @@
 // A person's way through Packet Trail in a real VS Code, against a real kernel over real SSH: from the palette to a dropped
 // packet's trail, to the source line, to the saved file and back, and past everything that can be wrong on the way.
 // Each step leaves a picture in test-output/screenshots.
+import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Lane, TrailRow } from '../../extension/protocol/timeline.ts';
 import { readTrace } from '../../extension/trace/reader.ts';
@@ -16,6 +18,8 @@ import type { VSCodeServer } from './vscodeServer.ts';
 import type { Workbench } from './workbench.ts';
 import { memoryBytes } from '../unit/trace/encode.ts';
 
+/** Typed where a password is asked for. */
+const secret = 'never to be found in a file';
 const filter = '(icmp or tcp port 8080) and host 10.77.0.2';
 
 describe('Packet Trail in VS Code', () => {
@@ -71,7 +75,7 @@ describe('Packet Trail in VS Code', () => {
     for (let tries = 0; tries < 5; tries += 1) {
       const asked = workbench.quickInputTitle(/^Packet Trail: packet-trail-6\.12-/).then(() => false);
       if (await Promise.race([over, asked.catch(() => over)])) return;
-      await workbench.enter('wrong');
+      await workbench.enter(secret);
       await workbench.quickInputGone();
     }
     await over;
@@ -263,5 +267,12 @@ describe('Packet Trail in VS Code', () => {
     expect(summary?.message).not.toMatch(/\n|\bat .*:\d+:\d+/);
     await workbench.screenshot('no-trace-file');
     await workbench.closeAllEditors();
+  });
+
+  test('what was typed as a password is written nowhere: no setting, log, state or trace has it', async () => {
+    const grep = async (words: string): Promise<string> =>
+      (await promisify(execFile)('grep', ['-rlaF', '--', words, folder]).catch(() => ({ stdout: '' }))).stdout;
+    expect(await grep('did not let locked in')).toContain('.log');
+    expect(await grep(secret)).toBe('');
   });
 });
