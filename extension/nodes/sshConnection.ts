@@ -7,6 +7,7 @@ import { temporaryFor, uploadByCat, uploadFailed } from './catUpload.ts';
 import { chunks, collect } from './collect.ts';
 import { NodeError, type CommandResult, type NodeConnection, type RunningCommand } from './node.ts';
 import { commandLine } from './shell.ts';
+import { connectionLost } from './sshErrors.ts';
 
 /** 32 KiB is the largest write that every SFTP server takes. */
 const SFTP_CHUNK = 32 * 1024;
@@ -52,7 +53,7 @@ export class SshConnection implements NodeConnection {
     this.closed = new Promise((resolve) => {
       this.client.once('close', () => {
         this.#over = true;
-        if (!this.#disposed) this.#lost = lost(node, cause);
+        if (!this.#disposed) this.#lost = connectionLost(node, cause);
         resolve(this.#lost);
       });
     });
@@ -127,14 +128,14 @@ export class SshConnection implements NodeConnection {
     what: string,
     start: (resolve: (value: T) => void, reject: (error: Error) => void) => void,
   ): Promise<T> {
-    if (this.#over) throw this.#lost ?? lost(this.node, 'it was closed');
+    if (this.#over) throw this.#lost ?? connectionLost(this.node, 'it was closed');
     try {
       return await new Promise<T>(start);
     } catch (error) {
       // ssh2 tells the waiting channels just before or after it tells of the close.
       await new Promise((resolve) => setImmediate(resolve));
       const reason = reasonOf(error);
-      if (this.#isOver() || reason === 'Not connected') throw this.#lost ?? lost(this.node, reason);
+      if (this.#isOver() || reason === 'Not connected') throw this.#lost ?? connectionLost(this.node, reason);
       throw new NodeError(
         'unsupported',
         this.node,
@@ -234,7 +235,7 @@ export class SshConnection implements NodeConnection {
       }
     });
     const sftp = await orCancelled(this.node, signal, opening);
-    if (this.#over) throw this.#lost ?? lost(this.node, 'it was closed');
+    if (this.#over) throw this.#lost ?? connectionLost(this.node, 'it was closed');
     return sftp;
   }
 
@@ -350,13 +351,4 @@ function closeChannel(channel: ClientChannel): void {
   channel.close();
   channel.resume();
   channel.stderr.resume();
-}
-
-function lost(node: string, cause: string): NodeError {
-  return new NodeError(
-    'lost',
-    node,
-    `The connection was lost${cause === '' ? '' : `: ${cause}`}.`,
-    'Check the network and the node, then start again; what was received is kept.',
-  );
 }

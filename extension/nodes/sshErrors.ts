@@ -147,6 +147,16 @@ export function signInError(node: string, hop: Hop, signIn: SignIn, error: Error
   );
 }
 
+/** A connection that broke. `cause`: in the words of whoever noticed; may be empty. */
+export function connectionLost(node: string, cause: string): NodeError {
+  return new NodeError(
+    'lost',
+    node,
+    `The connection was lost${cause === '' ? '' : `: ${cause}`}.`,
+    'Check the network and the node, then start again; what was received is kept.',
+  );
+}
+
 /** Anything that was thrown on the way. */
 export function asNodeError(node: string, hop: Hop, error: unknown): NodeError {
   return error instanceof NodeError

@@ -7,6 +7,7 @@ import { runChild } from './childCommand.ts';
 import { collect } from './collect.ts';
 import { NodeError, type CommandResult, type NodeConnection, type RunningCommand } from './node.ts';
 import { commandLine } from './shell.ts';
+import { connectionLost } from './sshErrors.ts';
 
 /** How long the first process may take to notice what the next one has: that the connection is over. */
 const noticeMs = 500;
@@ -32,7 +33,7 @@ export class SystemSshConnection implements NodeConnection {
     first.stdout.resume();
     this.closed = new Promise((resolve) => {
       const over = () => {
-        if (!this.#disposed) this.#lost = lost(node, words());
+        if (!this.#disposed) this.#lost = connectionLost(node, lastLine(words()));
         for (const command of this.#running) command.dispose();
         resolve(this.#lost);
       };
@@ -108,12 +109,7 @@ export function endSsh(child: ChildProcessWithoutNullStreams): void {
   child.once('close', () => clearTimeout(force));
 }
 
-function lost(node: string, said: string): NodeError {
-  const line = said.trim().split(/\r?\n/).at(-1)?.trim().replace(/\.$/, '') ?? '';
-  return new NodeError(
-    'lost',
-    node,
-    `The connection was lost${line === '' ? '' : `: ${visible(line)}`}.`,
-    'Check the network and the node, then start again; what was received is kept.',
-  );
+/** The line that somebody said last. */
+function lastLine(said: string): string {
+  return visible(said.trim().split(/\r?\n/).at(-1)?.trim().replace(/\.$/, '') ?? '');
 }

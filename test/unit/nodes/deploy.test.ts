@@ -8,6 +8,7 @@ import { HelperProcess, check, checkFilter } from '../../../extension/nodes/help
 import { LocalNode } from '../../../extension/nodes/local.ts';
 import { NodeError, type NodeConnection } from '../../../extension/nodes/node.ts';
 import { acquirePrivilege } from '../../../extension/nodes/privilege.ts';
+import { failure } from './support/failure.ts';
 import { FakePrompter, FakeSilentPrompter } from './support/FakePrompter.ts';
 import { makePlace, removePlace, runProgram } from './support/place.ts';
 
@@ -76,16 +77,6 @@ function put(options: Partial<DeployOptions> = {}): Promise<Deployment> {
     directories: [join(place, 'helper')],
     ...options,
   });
-}
-
-async function failure(work: Promise<unknown>): Promise<NodeError> {
-  const error: unknown = await work.then(
-    () => new Error('It did not fail.'),
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof NodeError)) throw error;
-  expect(error.mend).not.toBe('');
-  return error;
 }
 
 /** A connection that answers some commands otherwise. */

@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { NodeError, type NodeConnection, type Prompter } from '../../../extension/nodes/node.ts';
+import type { NodeConnection, Prompter } from '../../../extension/nodes/node.ts';
 import { SshNode, type SshOptions } from '../../../extension/nodes/ssh.ts';
+import { failure } from './support/failure.ts';
 import { FakePrompter, FakeSilentPrompter } from './support/FakePrompter.ts';
 import { freePort, makeKey, makePlace, removePlace, runProgram } from './support/place.ts';
 import { Sshd, type SshdOptions } from './support/Sshd.ts';
@@ -50,20 +51,6 @@ async function drain(stream: AsyncIterable<Uint8Array>): Promise<number> {
   let size = 0;
   for await (const chunk of stream) size += chunk.length;
   return size;
-}
-
-/** The error of a connection that must fail, with everything an error owes to a person. */
-async function failure(work: Promise<unknown>): Promise<NodeError> {
-  const error: unknown = await work.then(
-    () => new Error('It did not fail.'),
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof NodeError)) throw error;
-  expect(error.node).toBe('node');
-  expect(error.message).toMatch(/\.$/);
-  expect(error.mend).not.toBe('');
-  expect(`${error.message} ${error.mend}`).not.toMatch(/\n\s+at /);
-  return error;
 }
 
 describe('host keys', () => {

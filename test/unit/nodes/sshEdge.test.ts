@@ -1,7 +1,8 @@
 // Promises of the SSH node towards servers that misbehave, and of passwords, kept against a fake server.
 import { afterEach, describe, expect, test } from 'vitest';
-import { NodeError, type NodeConnection, type Prompter } from '../../../extension/nodes/node.ts';
+import type { NodeConnection, Prompter } from '../../../extension/nodes/node.ts';
 import { SshNode, type SshOptions } from '../../../extension/nodes/ssh.ts';
+import { failure } from './support/failure.ts';
 import { FakePrompter, FakeSilentPrompter } from './support/FakePrompter.ts';
 import { FakeSshServer, type FakeServerOptions } from './support/FakeSshServer.ts';
 
@@ -27,16 +28,6 @@ async function connect(
     connection.dispose();
   });
   return connection;
-}
-
-async function failure(work: Promise<unknown>): Promise<NodeError> {
-  const error: unknown = await work.then(
-    () => new Error('It did not fail.'),
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof NodeError)) throw error;
-  expect(error.mend).not.toBe('');
-  return error;
 }
 
 const PATIENCE = { timeout: 30_000 };

@@ -8,9 +8,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { sshQuestion } from '../../../extension/nodes/askpassServer.ts';
-import { NodeError, type NodeConnection, type Prompter } from '../../../extension/nodes/node.ts';
+import type { NodeConnection, Prompter } from '../../../extension/nodes/node.ts';
 import { SshNode } from '../../../extension/nodes/ssh.ts';
 import { SystemSshNode, type SystemSshOptions } from '../../../extension/nodes/systemSsh.ts';
+import { failure } from './support/failure.ts';
 import { FakePrompter, FakeSilentPrompter } from './support/FakePrompter.ts';
 import { FakeSshServer } from './support/FakeSshServer.ts';
 import { freePort, makeKey, makePlace, removePlace, runProgram } from './support/place.ts';
@@ -55,18 +56,6 @@ async function connect(configFile: string, attempt: Attempt = {}): Promise<NodeC
     await connection.closed;
   });
   return connection;
-}
-
-/** The error of a connection that must fail. */
-async function failure(work: Promise<unknown>): Promise<NodeError> {
-  const error: unknown = await work.then(
-    () => new Error('It did not fail.'),
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof NodeError)) throw error;
-  expect(error.message).toMatch(/^\S[^\n]*\.$/);
-  expect(error.mend).not.toBe('');
-  return error;
 }
 
 async function startSshd(options?: Parameters<typeof Sshd.start>[0]): Promise<Sshd> {
