@@ -97,6 +97,20 @@ export const nodes: Suite = (_kernel, booted, whole) => {
       expect(await reach({ user: 'root' })).toBe('root');
     });
 
+    if (whole)
+      test('sudo takes the password that is right, and asks again for one that is not', async () => {
+        const { password } = booted();
+        const prompter = new FakePrompter({ passwords: [password, 'wrong', password] });
+        const connection = await connect(booted(), { user: 'locked', prompter });
+        try {
+          const report = await check(await putHelper(booted(), connection, { user: 'locked', prompter }));
+          expect(report.results).toContainEqual(expect.objectContaining({ name: 'capabilities', state: 'pass' }));
+          expect(prompter.asked).toHaveLength(3);
+        } finally {
+          connection.dispose();
+        }
+      });
+
     test('a disk without room for the helper is told, and nothing stays there', async () => {
       await booted().exec('mkdir -p /run/full && mount -t tmpfs -o size=256k,mode=755 tmpfs /run/full');
       try {
