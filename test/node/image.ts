@@ -84,7 +84,7 @@ const programs = [
 const picked: Readonly<Record<string, readonly string[]>> = {
   coreutils: ['usr/bin/env', 'usr/bin/nice', 'usr/bin/nohup', 'usr/bin/timeout'],
   findutils: ['usr/bin/xargs'],
-  'util-linux': ['usr/bin/setsid'],
+  'util-linux': ['usr/bin/setsid', 'usr/bin/taskset'],
   // Since Linux-PAM 1.6 pam_unix has it look up a password's hash, as root too: without it sudo takes no password.
   'libpam-modules-bin': ['usr/sbin/unix_chkpwd'],
 };

@@ -98,7 +98,7 @@ export const filters: Suite = (kernel, booted, whole) => {
 
   test('a packet filter says of a VLAN tag beside the packet what tcpdump says, and of a header to come what it will be', async () => {
     await node.scenario('vlan', 'build');
-    const below = ['veth_xmit eth-client', 'veth_xmit eth-server'];
+    const below = ['__dev_queue_xmit eth-client', '__dev_queue_xmit eth-server'];
     const above = ['ip_output '];
     // A packet has its tag in the device below: before it no filter can say so.
     const expected = {
@@ -115,7 +115,7 @@ export const filters: Suite = (kernel, booted, whole) => {
         'icmp and len < 90': [],
       }),
     };
-    const names = ['ip_output', 'veth_xmit', 'ip_rcv', 'icmp_rcv'].flatMap((name) => ['--function', name]);
+    const names = ['ip_output', '__dev_queue_xmit', 'ip_rcv', 'icmp_rcv'].flatMap((name) => ['--function', name]);
     const stores = await traceAll(
       node,
       Object.keys(expected).map((filter) => [...names, filter]),
