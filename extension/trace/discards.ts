@@ -109,6 +109,9 @@ export function discardOf(data: TraceData, freed: FreedPacket): DiscardKind | un
   // tcp_rcv_state_process (net/ipv4/tcp_input.c) frees what it has nothing to queue of: an acknowledgement, once it is taken in.
   const flags = tuple?.l4 === 6 ? freed.tcpFlags : 0;
   if (unexplained && flags === tcpAck && /^tcp_rcv_state_process(\.|$)/.test(place)) return discardKind.acknowledged;
+  // Where the compiler made a function of tcp_drop_reason (arm64), all that TCP drops is freed there, and all else has a reason since 5.19.
+  const explains = reason === 'NOT_SPECIFIED' && data.reasons.has('TCP_RFC7323_PAWS');
+  if (explains && flags === tcpAck && /^tcp_drop_reason(\.|$)/.test(place)) return discardKind.acknowledged;
   const ends = (flags & (tcpFin | tcpSyn)) === tcpFin;
   if (unexplained && ends && /^tcp_v[46]_rcv(\.|$)/.test(place) && data.timeWait.get(freed.lane) === true)
     return discardKind.waited;

@@ -207,6 +207,11 @@ export class ReasonTable {
   name(value: number): string {
     return this.#byValue.get(value) ?? (value === 0 ? 'no reason given' : `reason ${value}`);
   }
+
+  /** Whether this kernel has a reason of that name. */
+  has(name: string): boolean {
+    return [...this.#byValue.values()].includes(name);
+  }
 }
 
 /** Call stacks by id. */

@@ -38,6 +38,7 @@ const reason = {
   merged: 10,
   pruned: 11,
   oldSequence: 12,
+  outdated: 13,
 } as const;
 const place = {
   icmpRcv: 0x3010n,
@@ -48,6 +49,7 @@ const place = {
   icmpV6Rcv: 0x8010n,
   tcpRcv: 0x9010n,
   sctpRead: 0xa010n,
+  tcpDrop: 0xb010n,
 } as const;
 const [packet, clone, whole] = [1, 2, 3];
 
@@ -84,14 +86,19 @@ const preamble = [
     { address: textBase + 0x8000n, size: 0x100, name: 'icmpv6_rcv' },
     { address: textBase + 0x9000n, size: 0x100, name: 'tcp_v4_rcv' },
     { address: textBase + 0xa000n, size: 0x100, name: 'sctp_recvmsg' },
+    { address: textBase + 0xb000n, size: 0x100, name: 'tcp_drop_reason' },
   ),
 ];
 
 /** What came of the events, which are 1 ns apart. */
 function storeOf(...list: readonly Omit<FakeEvent, 'time'>[]): TraceStore {
+  return storeAfter(join(...preamble), list);
+}
+
+function storeAfter(frames: Uint8Array, list: readonly Omit<FakeEvent, 'time'>[]): TraceStore {
   const store = new TraceStore();
   const timed = list.map((event, at) => ({ packet, ...event, time: bootMono + BigInt(at) }));
-  new StreamDecoder(store).feed(join(...preamble, events(...timed)));
+  new StreamDecoder(store).feed(join(frames, events(...timed)));
   return store;
 }
 
@@ -187,6 +194,16 @@ test('an acknowledgement that TCP has taken in is a discard, and nothing that ca
     told(storeOf(dropped(why, location, { tuple, tcpFlags })))[0];
   expect([freed(0x10), freed(0x10, reason.none)]).toEqual([0, 0]);
   expect([freed(0x18), freed(0x02), freed(0x10, reason.netfilter), freed(0x10, 2, place.nft)]).toEqual([1, 1, 1, 1]);
+});
+
+test('in a function that drops for all of TCP, only a kernel that gives all others a reason says that it was taken in', () => {
+  const tuple = tcp([10, 0, 0, 1], 1, [10, 0, 0, 2], 2);
+  const explains = reasons([reason.outdated, 'TCP_RFC7323_PAWS']);
+  const freed = (tcpFlags: number, why: number = reason.notSpecified, frames = join(...preamble, explains)) =>
+    told(storeAfter(frames, [dropped(why, place.tcpDrop, { tuple, tcpFlags })]));
+  expect(freed(0x10)).toEqual([0, ['TCP has taken the acknowledgement in']]);
+  expect([freed(0x18), freed(0x10, reason.outdated), freed(0x10, reason.none)]).toEqual(Array(3).fill([1, []]));
+  expect(freed(0x10, reason.notSpecified, join(...preamble))).toEqual([1, []]);
 });
 
 test('a FIN that a connection in TIME-WAIT acknowledged is a discard, and nothing else that comes to one', () => {
