@@ -127,9 +127,10 @@ export const loss: Suite = (_kernel, booted, whole) => {
   });
 
   /**
-   * `pause`: seconds for which the reader doesn't read, right after the trace began, and until the pings are over. `halt`: the helper
-   * gets no time to run until they are. `interrupts`: pings over the node's network card, whose answers come in interrupts, beside those between namespaces, whose packets are all handled where they are sent;
-   * and somebody who looks into maps, which keeps function hooks from running, too.
+   * `pause`: seconds for which the reader doesn't read, right after the trace began, and until the pings are over; the stop waits for it,
+   * since the helper leaves a reader that doesn't read for 3 s. `halt`: the helper gets no time to run until they are.
+   * `interrupts`: pings over the node's network card, whose answers come in interrupts, beside those between namespaces, whose packets
+   * are all handled where they are sent; and somebody who looks into maps, which keeps function hooks from running, too.
    * `filter`: what packets are the trace's. `peak` of the result: the most memory that the helper had, in bytes.
    * `strays` of the result: packets over the node's network card, such as SSH's question whether we are alive, that may have come
    * between the kernel's last count and the end.
@@ -159,7 +160,7 @@ export const loss: Suite = (_kernel, booted, whole) => {
        cd /tmp && rm -f storm.* && mkfifo storm.in storm.out && exec 8<>storm.out
        ${helper} <storm.in >storm.out 2>storm.err & tool=$!
        exec 9>storm.in
-       (while ! [ -e storm.go ]; do dd bs=64k count=1 2>/dev/null; done; sleep ${pause}; until [ ${pause} = 0 ] || [ -e storm.over ]; do sleep 0.1; done; cat) <storm.out >storm.stream 8<&- 9<&- &
+       (while ! [ -e storm.go ]; do dd bs=64k count=1 2>/dev/null; done; sleep ${pause}; until [ ${pause} = 0 ] || [ -e storm.over ]; do sleep 0.1; done; >storm.read; cat) <storm.out >storm.stream 8<&- 9<&- &
        reader=$!
        until grep -q "$(printf '\\004live')" storm.stream; do kill -0 $tool || { cat storm.err >&2; exit 1; }; sleep 0.1; done
        read_all() { bpftool -j prog show; cat /sys/kernel/tracing/kprobe_profile; }
@@ -181,6 +182,7 @@ export const loss: Suite = (_kernel, booted, whole) => {
        early=$(passed)
        settled 0.5
        peak=$(sed -n 's/^VmHWM:[^0-9]*\\([0-9]*\\) kB/\\1/p' /proc/$tool/status)
+       until [ -e storm.read ]; do sleep 0.1; done
        echo '{"cmd":"stop"}' >&9
        wait $tool; exec 9>&- 8>&-; wait $reader
        echo "$sent"; echo "$before"; echo ==; echo "$counted"; echo ==; echo $(($(passed) - early)); echo ==; echo $peak; cat storm.err >&2`,
