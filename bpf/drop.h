@@ -46,32 +46,7 @@ static __always_inline bool ends_here(void)
 	return active || kprobe;
 }
 
-/*
- * Sends the end that view->hit is, of the packet that its skb is. The scratch is the tracepoint's
- * own, and on a CPU its program never runs inside of itself; not even where a program is preempted
- * by another task.
- */
-static __always_inline void tell_end(void *ctx, struct view *view, struct counters *counters)
-{
-	u64 skb = view->hit.skb;
-	struct packet *packet = packet_of(skb);
-
-	if (!read_skb(view, skb))
-		return;
-	read_headers(view);
-	if (!packet && view->hit.flags & EVENT_DROP)
-		packet = packet_met(view, skb, counters);
-	if (!packet)
-		return;
-	read_place(view, packet);
-	if (ends_here())
-		view->hit.flags |= EVENT_FREE;
-	send_event(ctx, view, packet, &view->hit, counters);
-	if (view->hit.flags & EVENT_FREE)
-		packet_over(skb, counters);
-}
-
-/* What a drop goes on to. */
+/* What they go on to. */
 enum { END_MATCH, END_SEND, END_PROGRAMS };
 
 struct {
@@ -106,25 +81,19 @@ int on_drop(u64 *ctx)
 	return 0;
 }
 
-/* The filter, alone. */
+/* The filter, and where it matches the packet's begin. */
 SEC("end")
 int on_drop_match(u64 *ctx)
 {
 	struct view *view = view_of(SCRATCH_DROP);
-
-	if (view && matches(view, view->hit.skb))
-		bpf_tail_call(ctx, &end_programs, END_SEND);
-	return 0;
-}
-
-SEC("raw_tp")
-int on_dropped(u64 *ctx)
-{
-	struct view *view = view_of(SCRATCH_DROP);
 	struct counters *counters = my_counters();
+	u64 skb;
 
-	if (view && counters)
-		tell_end(ctx, view, counters);
+	if (!view || !counters)
+		return 0;
+	skb = view->hit.skb;
+	if (matches(view, skb) && (packet_of(skb) || packet_met(view, skb, counters)))
+		bpf_tail_call(ctx, &end_programs, END_SEND);
 	return 0;
 }
 
@@ -138,7 +107,54 @@ int on_consume(u64 *ctx)
 	if (paused || !view || !counters || !packet_here(ctx[0], counters))
 		return 0;
 	view->hit = (struct hit){.skb = ctx[0], .hook = consume_hook};
+	bpf_tail_call(ctx, &end_programs, END_SEND);
+	view->hit.skb = 0;
+	return 0;
+}
+
+/*
+ * The scratch of the tracepoint that goes on here. It is the tracepoint's own, and on a CPU its
+ * program never runs inside of itself; not even where a program is preempted by another task.
+ */
+static __always_inline struct view *view_of_end(u64 skb)
+{
+	u32 scratch = SCRATCH_DROP;
+	const struct view *consumed = view_of(SCRATCH_CONSUME);
+
+	if (consumed && consumed->hit.skb == skb)
+		scratch = SCRATCH_CONSUME;
+	return view_of(scratch);
+}
+
+/* Sends the end that view->hit is, of the packet that its skb is. */
+static __always_inline void tell_end(void *ctx, struct view *view, struct counters *counters)
+{
+	u64 skb = view->hit.skb;
+	const struct packet *packet = packet_of(skb);
+
+	if (!packet || !read_skb(view, skb))
+		return;
+	read_packet(view, skb, packet);
+	read_place(view);
+	read_headers(view);
+	if (ends_here())
+		view->hit.flags |= EVENT_FREE;
+	send_event(ctx, view, &view->hit, counters);
+	if (view->hit.flags & EVENT_FREE)
+		packet_over(skb, counters);
+}
+
+/* One body for both, as it is what the kernel's verifier has most to do with. */
+SEC("raw_tp")
+int on_end(u64 *ctx)
+{
+	struct view *view = view_of_end(ctx[0]);
+	struct counters *counters = my_counters();
+
+	if (!view || !counters || view->hit.skb != ctx[0])
+		return 0;
 	tell_end(ctx, view, counters);
+	view->hit.skb = 0;
 	return 0;
 }
 

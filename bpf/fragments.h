@@ -170,12 +170,11 @@ static __always_inline bool is_among(const struct fragments *fragments, u64 id)
 	return false;
 }
 
-/* Tells which fragments the whole packet is made of; that which it has its fields of, `first`, was
- * told. */
-static __always_inline void send_fragments(const struct view *view, u64 queue, u64 first,
-					   const struct packet *packet, const struct hit *hit,
+/* Tells which fragments the whole packet is made of; that which it has its fields of was told. */
+static __always_inline void send_fragments(const struct view *view, u64 queue,
 					   struct counters *counters)
 {
+	u64 first = view->parent >> EDGE_BITS;
 	const struct fragments *fragments = bpf_map_lookup_elem(&fragment_queues, &queue);
 	struct event_with_parents *record;
 	u64 others;
@@ -186,7 +185,7 @@ static __always_inline void send_fragments(const struct view *view, u64 queue, u
 	__sync_fetch_and_add(&counters->sent, others);
 	record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
 	if (record) {
-		fill(&record->event, view, packet, hit, counters);
+		fill(&record->event, view, &view->hit, counters);
 		record->event.type = RECORD_PARENTS;
 		record->event.parent = first;
 		record->event.edge = EDGE_REASSEMBLY;

@@ -8,7 +8,12 @@
  *                These refuse by the filter that they hold, and go to
  *   on_match     when that filter doesn't hold any more: the new one, alone, so that it is one
  *                small program put into one place; or to
- *   on_followed  which sends the event: for a packet that is followed, or one that just matched.
+ *   on_followed  which sends the event of a packet that is followed.
+ *   on_met       begins to follow what just matched, and goes on there.
+ *   on_fragment  does what is left to do where packets are cut and put together.
+ *
+ * Each is verified by itself, from one state: as one, they cost the kernel's verifier, and the
+ * start, twice as much.
  */
 #ifndef PACKET_TRAIL_FUNCTION_H
 #define PACKET_TRAIL_FUNCTION_H
@@ -24,7 +29,7 @@
 
 #include <bpf/bpf_tracing.h>
 
-enum { FUNCTION_MATCH, FUNCTION_FOLLOWED, FUNCTION_PROGRAMS };
+enum { FUNCTION_MATCH, FUNCTION_MET, FUNCTION_FOLLOWED, FUNCTION_FRAGMENT, FUNCTION_PROGRAMS };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -57,7 +62,8 @@ static __always_inline bool matches(struct view *view, u64 address)
 	}
 	if (!wanted(view))
 		return false;
-	read_bytes(view, filter_extent);
+	begin_headers(view, filter_extent);
+	end_headers(view, filter_extent);
 	view->tag = filter_tag ? tag_beside(address) : 0;
 	view->matched = filter_matches(view);
 	return view->matched;
@@ -177,6 +183,26 @@ int on_match(struct pt_regs *ctx)
 	struct view *view = view_of(SCRATCH_FUNCTION);
 
 	if (view && matches(view, view->skb))
+		bpf_tail_call(ctx, &function_programs, FUNCTION_MET);
+	return 0;
+}
+
+SEC("kprobe")
+int on_met(struct pt_regs *ctx)
+{
+	struct view *view = view_of(SCRATCH_FUNCTION);
+	struct counters *counters = my_counters();
+	u64 skb;
+
+	if (!view || !counters)
+		return 0;
+	skb = view->skb;
+	if (!view->cookie)
+		view->cookie = cookie_of(ctx);
+	if (view->cookie & (COOKIE_NO_BIRTH | COOKIE_SILENT))
+		return 0;
+	if (packet_of(skb) ||
+	    (!is_released(skb) && !is_destructor(ctx, skb) && packet_met(view, skb, counters)))
 		bpf_tail_call(ctx, &function_programs, FUNCTION_FOLLOWED);
 	return 0;
 }
@@ -187,7 +213,7 @@ int on_followed(struct pt_regs *ctx)
 	struct view *view = view_of(SCRATCH_FUNCTION);
 	struct counters *counters = my_counters();
 	struct packet *packet;
-	u64 cookie, skb, first = 0;
+	u64 cookie, skb;
 	bool over;
 
 	if (!view || !counters)
@@ -200,54 +226,63 @@ int on_followed(struct pt_regs *ctx)
 	if (!packet && cookie & COOKIE_FREE)
 		packet = packet_ended(skb);
 	over = packet && cookie & COOKIE_FREE;
-	if (paused) {
-		if (over && !ends)
-			packet_over(skb, counters);
-		return 0;
-	}
+	if (paused)
+		goto seen;
 	if (!packet || !(settings.follow || cookie & COOKIE_FREE)) {
 		if (cookie & (COOKIE_NO_BIRTH | COOKIE_SILENT))
-			return 0;
-		if (!packet && (is_released(skb) || is_destructor(ctx, skb)))
 			return 0;
 		if (!view->matched) {
 			bpf_tail_call(ctx, &function_programs, FUNCTION_MATCH);
 			return 0;
 		}
-		if (!packet)
-			packet = packet_met(view, skb, counters);
-	} else if (cookie & COOKIE_JOINED) {
+	} else if (cookie & COOKIE_JOINED && !view->matched) {
 		packet = whole_here(skb, packet, counters);
-		first = packet ? packet->parent >> EDGE_BITS : 0;
 	}
-	if (!packet)
+	if (!packet || !read_skb(view, skb))
 		return 0;
-	if ((!(cookie & COOKIE_SILENT) || cookie & COOKIE_JOINED) && read_skb(view, skb)) {
-		struct hit hit = {
-			.skb = skb,
-			.caller = caller_address(ctx),
-			.hook = (u32)cookie,
-			.flags = cookie & COOKIE_FREE ? EVENT_FREE : 0,
-		};
-
-		read_place(view, packet);
+	read_packet(view, skb, packet);
+	view->hit = (struct hit){
+		.skb = skb,
+		.caller = caller_address(ctx),
+		.hook = (u32)cookie,
+		.flags = cookie & COOKIE_FREE ? EVENT_FREE : 0,
+	};
+	if ((cookie & (COOKIE_SILENT | COOKIE_JOINED)) != COOKIE_SILENT) {
+		read_place(view);
 		if (cookie & COOKIE_NO_BYTES)
 			no_headers(view);
 		else
 			read_headers(view);
-		if (!(cookie & COOKIE_SILENT))
-			send_event(ctx, view, packet, &hit, counters);
-		if (cookie & COOKIE_JOINED)
-			send_fragments(view, PT_REGS_PARM1(ctx), first, packet, &hit, counters);
 	}
-	if (cookie & COOKIE_QUEUED)
-		fragment_waits(PT_REGS_PARM1(ctx), skb, packet->id);
+	if (!(cookie & COOKIE_SILENT))
+		send_event(ctx, view, &view->hit, counters);
+	if (cookie & (COOKIE_QUEUED | COOKIE_JOINED | COOKIE_FRAGMENT)) {
+		view->cookie = cookie;
+		bpf_tail_call(ctx, &function_programs, FUNCTION_FRAGMENT);
+	}
+seen:
 	if (over && ends)
 		end_told(skb, counters);
 	else if (over)
 		packet_over(skb, counters);
-	else if (cookie & COOKIE_FRAGMENT)
-		fragment_born(view, PT_REGS_PARM1(ctx), skb, counters);
+	return 0;
+}
+
+/* The first argument is the queue, or the skb that becomes a fragment. */
+SEC("kprobe")
+int on_fragment(struct pt_regs *ctx)
+{
+	struct view *view = view_of(SCRATCH_FUNCTION);
+	struct counters *counters = my_counters();
+
+	if (!view || !counters)
+		return 0;
+	if (view->cookie & COOKIE_JOINED)
+		send_fragments(view, PT_REGS_PARM1(ctx), counters);
+	else if (view->cookie & COOKIE_QUEUED)
+		fragment_waits(PT_REGS_PARM1(ctx), view->skb, view->id);
+	else
+		fragment_born(view, PT_REGS_PARM1(ctx), view->skb, counters);
 	return 0;
 }
 

@@ -160,11 +160,24 @@ static __always_inline bool read_header(void *to, u32 room, u64 from, u32 captur
 	return size <= room && !bpf_probe_read_kernel(to, size, (const void *)from);
 }
 
-/*
- * The first bytes: `extent` of them are there where the packet has as many, the rest of `captured`
- * is not.
- */
-static __always_inline void read_bytes(struct view *view, u32 extent)
+/* For a view of no bytes: where there are none, or they aren't the skb's. */
+static __always_inline void no_headers(struct view *view)
+{
+	view->ethernet = false;
+	view->ip = false;
+	view->network = 0;
+	view->captured = 0;
+	view->wire = 0;
+}
+
+/* At least `extent` of those bytes that the linear part has. */
+static __always_inline bool read_linear(struct view *view, u32 extent)
+{
+	return read_header(view->header, FILTER_SCRATCH, view->bytes, view->captured, extent);
+}
+
+/* Finds the first header and reads `extent` bytes from there, as far as the linear part goes. */
+static __always_inline void begin_headers(struct view *view, u32 extent)
 {
 	struct shape shape = {
 		.head = view->head,
@@ -176,28 +189,29 @@ static __always_inline void read_bytes(struct view *view, u32 extent)
 	};
 	u32 size;
 
-	view->ethernet = false;
-	view->ip = false;
-	view->network = 0;
-	view->captured = 0;
-	view->wire = 0;
+	no_headers(view);
 	if (!find_header(&shape))
 		return;
 	size = shape.tail - shape.start;
-	if (size > FILTER_SCRATCH)
-		size = FILTER_SCRATCH;
-	if (size &&
-	    !read_header(view->header, FILTER_SCRATCH, shape.head + shape.start, size, extent))
-		return;
-	if (size < extent && view->data_len)
-		size = read_fragments(view->header, size, extent, view->head + view->end);
-	if (shape.start + size <= shape.network)
-		return;
+	view->captured = size < FILTER_SCRATCH ? size : FILTER_SCRATCH;
+	view->bytes = shape.head + shape.start;
 	view->ethernet = shape.ethernet;
 	view->ip = true;
-	view->captured = size;
 	view->network = shape.network - shape.start;
 	view->wire = shape.wire;
+	if (size && !read_linear(view, extent))
+		no_headers(view);
+	barrier();
+}
+
+/* Reads on in fragments, where the linear part is shorter than `extent`. */
+static __always_inline void end_headers(struct view *view, u32 extent)
+{
+	if (view->ip && view->captured < extent && view->data_len)
+		read_fragments(view, extent);
+	if (view->captured <= view->network)
+		no_headers(view);
+	barrier();
 }
 
 #endif

@@ -22,16 +22,17 @@ int on_merge(u64 *ctx)
 {
 	struct counters *counters = my_counters();
 	struct view *view = view_of(SCRATCH_MERGE);
-	u64 into = argument_of(ctx, 0), skb = argument_of(ctx, 1), untold;
+	u64 into = argument_of(ctx, 0), skb = argument_of(ctx, 1), id;
 	struct hit hit = {.skb = into, .hook = merge_hook};
-	struct packet *packet;
 	const struct packet *merged;
+	struct packet *packet;
 
 	if (paused || !counters || !view || !settings.follow || (u32)argument_of(ctx, 2))
 		return 0;
 	merged = packet_of(skb);
 	if (!merged)
 		return 0;
+	id = merged->id;
 	packet = packet_here(into, counters);
 	if (!packet) {
 		child_born(view, into, skb, EDGE_MERGE, counters);
@@ -39,13 +40,12 @@ int on_merge(u64 *ctx)
 	}
 	if (!read_skb(view, into))
 		return 0;
-	read_place(view, packet);
+	read_packet(view, into, packet);
+	read_place(view);
 	read_headers(view);
 	/* What the other was made from itself is for its next event. */
-	untold = packet->parent;
-	packet->parent = merged->id << EDGE_BITS | EDGE_MERGE;
-	send_event(ctx, view, packet, &hit, counters);
-	packet->parent = untold;
+	view->parent = id << EDGE_BITS | EDGE_MERGE;
+	send_event(ctx, view, &hit, counters);
 	return 0;
 }
 

@@ -42,21 +42,25 @@ static __always_inline u64 address_of_page(u64 page)
 }
 
 /*
- * Reads on behind `have` bytes at `to`, until there are `extent` of them, at most FILTER_SCRATCH.
- * `to` has room for twice as many, and `end` is where the skb's linear buffer ends. Returns how
- * many there are.
+ * Reads on behind the bytes that the view has, until there are `extent` of them, at most
+ * FILTER_SCRATCH; its header has room for twice as many. How many there are is in memory all the
+ * time: the verifier doesn't follow it there, so that what comes next is one way to it, not one a
+ * fragment.
  */
-static __always_inline u32 read_fragments(u8 *to, u32 have, u32 extent, u64 end)
+static __always_inline void read_fragments(struct view *view, u32 extent)
 {
+	u64 end = view->head + view->end, address;
 	const struct skb_shared_info *info = (const void *)end;
+	u64 fragments = end + bpf_core_field_offset(struct skb_shared_info, frags);
+	volatile u32 *captured = &view->captured;
 	struct fragment fragment;
-	u64 fragments = end + bpf_core_field_offset(struct skb_shared_info, frags), address;
+	u32 size, have;
 	u8 count = 0;
-	u32 size;
 
 	bpf_probe_read_kernel(&count, sizeof(count), &info->nr_frags);
 #pragma unroll
 	for (u32 i = 0; i < FRAGMENTS; i++) {
+		have = *captured;
 		if (have >= extent || i >= count ||
 		    bpf_probe_read_kernel(&fragment, sizeof(fragment),
 					  (const void *)(fragments + i * sizeof(fragment))))
@@ -65,12 +69,11 @@ static __always_inline u32 read_fragments(u8 *to, u32 have, u32 extent, u64 end)
 		size = extent - have < fragment.length ? extent - have : fragment.length;
 		size = bounded(size, 0x1ff);
 		if (!address || size > FILTER_SCRATCH ||
-		    bpf_probe_read_kernel(to + bounded(have, 0xff), size,
+		    bpf_probe_read_kernel(view->header + bounded(have, 0xff), size,
 					  (const void *)(address + fragment.offset)))
 			break;
-		have += size;
+		*captured = have + size;
 	}
-	return have;
 }
 
 #endif

@@ -32,9 +32,10 @@ static __always_inline int point_passed(u64 *ctx, u32 point)
 		packet = packet_met(view, hit.skb, counters);
 	if (!packet || !read_skb(view, hit.skb))
 		return 0;
-	read_place(view, packet);
+	read_packet(view, hit.skb, packet);
+	read_place(view);
 	read_headers(view);
-	send_event(ctx, view, packet, &hit, counters);
+	send_event(ctx, view, &hit, counters);
 	return 0;
 }
 

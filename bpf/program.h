@@ -146,7 +146,8 @@ static __always_inline int tc_hook(u64 *ctx, u64 hook, bool returned, u64 verdic
 	}
 	if (!packet || !read_skb(view, skb))
 		return 0;
-	read_place(view, packet);
+	read_packet(view, skb, packet);
+	read_place(view);
 	read_headers(view);
 	if (returned) {
 		hit.flags = EVENT_VERDICT;
@@ -155,7 +156,7 @@ static __always_inline int tc_hook(u64 *ctx, u64 hook, bool returned, u64 verdic
 		if ((u32)verdict == TC_REDIRECT)
 			hit.redirect = redirect_target();
 	}
-	send_event(ctx, view, packet, &hit, counters);
+	send_event(ctx, view, &hit, counters);
 	return 0;
 }
 

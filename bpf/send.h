@@ -99,14 +99,38 @@ static __always_inline void send_iface(const struct view *view)
 	bpf_map_update_elem(&ifaces, &key, &name, BPF_ANY);
 }
 
-/* Remembers where the packet is, and tells the names of that place. */
-static __always_inline void send_place(const struct view *view, struct packet *packet)
+/*
+ * What events say of the packet that this address is. Its entry is in one of two places, which the
+ * verifier keeps apart: used beyond this, it would double all that comes.
+ */
+static __always_inline void read_packet(struct view *view, u64 key, const struct packet *packet)
 {
-	packet->dev = view->dev;
-	if (packet->ifindex == view->ifindex && packet->netns == view->netns)
+	view->key = key;
+	view->id = packet->id & ~PACKET_OVER;
+	view->parent = packet->parent;
+	view->parent_head = packet->parent_head;
+	view->last_dev = packet->dev;
+	view->last_netns = packet->netns;
+	view->last_ifindex = packet->ifindex;
+	barrier();
+}
+
+/* Remembers where the packet is, and tells the names of that place. */
+static __always_inline void send_place(const struct view *view)
+{
+	bool there = view->last_ifindex == view->ifindex && view->last_netns == view->netns;
+	struct packet *packet;
+
+	if (there && view->last_dev == view->dev)
 		return;
-	packet->ifindex = view->ifindex;
-	packet->netns = view->netns;
+	packet = entry_of(view->key);
+	if (packet) {
+		packet->dev = view->dev;
+		packet->ifindex = view->ifindex;
+		packet->netns = view->netns;
+	}
+	if (there)
+		return;
 	send_netns(view);
 	send_iface(view);
 }
@@ -116,36 +140,34 @@ static __always_inline void send_place(const struct view *view, struct packet *p
  * at the same device: one that moves to another namespace takes no packets along
  * (__dev_change_net_namespace(), net/core/dev.c).
  */
-static __always_inline void read_place(struct view *view, struct packet *packet)
+static __always_inline void read_place(struct view *view)
 {
-	if (packet->dev && packet->dev == view->skb_dev) {
-		view->netns = packet->netns;
-		view->ifindex = packet->ifindex;
+	if (view->last_dev && view->last_dev == view->skb_dev) {
+		view->netns = view->last_netns;
+		view->ifindex = view->last_ifindex;
 		return;
 	}
 	read_device(view);
-	send_place(view, packet);
+	send_place(view);
 }
 
 /* What the packet was made from. A clone's bytes are its parent's. */
-static __always_inline void fill_parent(struct event *event, const struct view *view,
-					const struct packet *packet)
+static __always_inline void fill_parent(struct event *event, const struct view *view)
 {
-	u8 edge = packet->parent & ((1 << EDGE_BITS) - 1);
+	u8 edge = view->parent & ((1 << EDGE_BITS) - 1);
 
 	event->parent = 0;
 	event->edge = EDGE_NONE;
 	if (!edge)
 		return;
-	if ((edge == EDGE_COPY || edge == EDGE_SEGMENT) && packet->parent_head == view->head)
+	if ((edge == EDGE_COPY || edge == EDGE_SEGMENT) && view->parent_head == view->head)
 		edge = EDGE_CLONE;
-	event->parent = packet->parent >> EDGE_BITS;
+	event->parent = view->parent >> EDGE_BITS;
 	event->edge = edge;
 }
 
 static __always_inline void fill(struct event *event, const struct view *view,
-				 const struct packet *packet, const struct hit *hit,
-				 struct counters *counters)
+				 const struct hit *hit, struct counters *counters)
 {
 	u32 pid = (u32)bpf_get_current_pid_tgid();
 
@@ -154,8 +176,8 @@ static __always_inline void fill(struct event *event, const struct view *view,
 	event->cpu = bpf_get_smp_processor_id();
 	event->hook = hit->hook;
 	event->time = bpf_ktime_get_ns();
-	event->packet = packet->id & ~PACKET_OVER;
-	fill_parent(event, view, packet);
+	event->packet = view->id;
+	fill_parent(event, view);
 	event->skb = hit->skb;
 	event->caller = hit->caller;
 	event->reason = hit->reason;
@@ -176,9 +198,19 @@ static __always_inline void fill(struct event *event, const struct view *view,
 	read_tuple(view, event);
 }
 
-/* Sends one event, or counts it as lost. Needs its place and read_headers() first. */
-static __always_inline void send_event(void *ctx, const struct view *view, struct packet *packet,
-				       const struct hit *hit, struct counters *counters)
+/* What the packet was made from has been told, and is not told again. */
+static __always_inline void parent_told(const struct view *view)
+{
+	struct packet *entry = view->parent ? entry_of(view->key) : NULL;
+
+	if (entry && entry->parent == view->parent)
+		entry->parent = 0;
+}
+
+/* Sends one event, or counts it as lost. Needs read_packet(), its place and read_headers() first.
+ */
+static __always_inline void send_event(void *ctx, const struct view *view, const struct hit *hit,
+				       struct counters *counters)
 {
 	ADD(counters->sent);
 	if (settings.stack) {
@@ -188,7 +220,7 @@ static __always_inline void send_event(void *ctx, const struct view *view, struc
 			ADD(counters->lost_ring);
 			return;
 		}
-		fill(&record->event, view, packet, hit, counters);
+		fill(&record->event, view, hit, counters);
 		record->event.type = RECORD_STACK;
 		__builtin_memset(record->stack, 0, sizeof(record->stack));
 		bpf_get_stack(ctx, record->stack, sizeof(record->stack), 0);
@@ -200,11 +232,11 @@ static __always_inline void send_event(void *ctx, const struct view *view, struc
 			ADD(counters->lost_ring);
 			return;
 		}
-		fill(record, view, packet, hit, counters);
+		fill(record, view, hit, counters);
 		record->type = RECORD_EVENT;
 		bpf_ringbuf_submit(record, wakeup(counters));
 	}
-	packet->parent = 0;
+	parent_told(view);
 }
 
 #endif

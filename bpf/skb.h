@@ -140,9 +140,10 @@ static __always_inline void read_device(struct view *view)
 		else
 			bpf_probe_read_kernel(&view->ifindex, sizeof(view->ifindex), &dev->ifindex);
 		view->dev = (u64)dev;
-		return;
+	} else {
+		read_netns(view, sk ? net_of_socket(sk) : NULL);
 	}
-	read_netns(view, sk ? net_of_socket(sk) : NULL);
+	barrier();
 }
 
 #endif

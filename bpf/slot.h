@@ -28,7 +28,7 @@
 SLOT(slot_ethernet, 0x746f6c532074654e)
 SLOT(slot_ip, 0x746f6c5320205049)
 
-/* Do the packet's bytes match the filter? Needs read_bytes() with filter_extent first. */
+/* Do the packet's bytes match the filter? Needs the first filter_extent of them to be read. */
 static __always_inline bool filter_matches(struct view *view)
 {
 	u64 wire = (u64)view->tag << 32 | view->wire;

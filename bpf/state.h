@@ -99,6 +99,7 @@ struct hit {
 /* A packet as one hook sees it. */
 struct view {
 	u8 header[HEADER_COPY]; /* from the MAC header, or from the network header without one */
+	u64 bytes;		/* where the linear part has them */
 	u32 captured;		/* bytes in header */
 	u32 wire;		/* bytes of the packet from there on */
 	u32 tag;		/* VLAN tag beside the bytes: tag_beside(), for the filter */
@@ -116,6 +117,14 @@ struct view {
 	u32 ifindex;
 	u64 dev;
 	u64 net; /* what netns is the number of */
+	/* Of struct packet: read_packet(). */
+	u64 key; /* the address that it is */
+	u64 id;
+	u64 parent;
+	u64 parent_head;
+	u64 last_dev; /* where it was */
+	u32 last_netns;
+	u32 last_ifindex;
 	/* Of struct sk_buff: read_skb(). */
 	u64 skb; /* its address */
 	u64 head;

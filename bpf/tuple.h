@@ -41,24 +41,18 @@ static __always_inline u32 headers_extent(const struct view *view)
 	return FILTER_SCRATCH;
 }
 
-/* Instead of read_headers(), where the bytes aren't the skb's. */
-static __always_inline void no_headers(struct view *view)
-{
-	view->ip = false;
-	view->captured = 0;
-}
-
 /* Reads the first bytes: all that read_tuple() may look at. Needs read_skb() first. */
 static __always_inline void read_headers(struct view *view)
 {
-	u32 extent;
+	u32 extent = FILTER_SCRATCH;
 
-	read_bytes(view, USUAL_EXTENT);
-	if (view->captured < USUAL_EXTENT)
-		return;
-	extent = headers_extent(view);
-	if (extent != USUAL_EXTENT)
-		read_bytes(view, extent);
+	begin_headers(view, USUAL_EXTENT);
+	if (view->captured >= USUAL_EXTENT) {
+		extent = headers_extent(view);
+		if (extent != USUAL_EXTENT)
+			read_linear(view, extent);
+	}
+	end_headers(view, extent);
 }
 
 enum { TCP = 6, UDP = 17, ICMP = 1, ICMP6 = 58, SCTP = 132, UDPLITE = 136, DCCP = 33 };

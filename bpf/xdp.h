@@ -187,7 +187,8 @@ static __always_inline int xdp_hook(u64 *ctx, u64 hook, bool returned, u64 verdi
 		if (!packet)
 			return 0;
 	}
-	send_place(view, packet);
+	read_packet(view, key, packet);
+	send_place(view);
 	if (returned) {
 		hit.flags = EVENT_VERDICT;
 		hit.reason = (u32)verdict;
@@ -196,9 +197,9 @@ static __always_inline int xdp_hook(u64 *ctx, u64 hook, bool returned, u64 verdi
 		if (outer && !hit.skb && frame_ends((u32)verdict, earlier->copy == start))
 			hit.flags |= EVENT_FREE;
 	}
-	send_event(ctx, view, packet, &hit, counters);
+	send_event(ctx, view, &hit, counters);
 	if (returned && outer && !hit.skb)
-		frame_done(view, start, data, packet->id, (u32)verdict, earlier->copy == start,
+		frame_done(view, start, data, view->id, (u32)verdict, earlier->copy == start,
 			   counters);
 	return 0;
 }

@@ -77,8 +77,8 @@ static uint32_t unless_refused(struct hook *hook, const struct load *load,
 int attachment_plan(struct attachment *attachment, const struct functions *functions,
 		    struct load *load)
 {
-	static const char *const drop[] = {"on_drop", "on_drop_match", "on_dropped"};
-	static const char *const consume[] = {"on_consume"};
+	static const char *const drop[] = {"on_drop", "on_drop_match", "on_end"};
+	static const char *const consume[] = {"on_consume", "on_end"};
 	struct hooks *hooks = &attachment->hooks;
 
 	memset(attachment, 0, sizeof(*attachment));

@@ -117,8 +117,9 @@ static int choose_function_programs(struct packet_trail_bpf *skeleton, enum back
 {
 	enum bpf_attach_type type = backend == BACKEND_KPROBE_MULTI ? BPF_TRACE_KPROBE_MULTI : 0;
 	struct bpf_program *const programs[] = {
-		skeleton->progs.on_function, skeleton->progs.on_match,	skeleton->progs.on_followed,
-		skeleton->progs.on_first,    skeleton->progs.on_second, skeleton->progs.on_third,
+		skeleton->progs.on_function, skeleton->progs.on_match,	  skeleton->progs.on_met,
+		skeleton->progs.on_followed, skeleton->progs.on_fragment, skeleton->progs.on_first,
+		skeleton->progs.on_second,   skeleton->progs.on_third,
 	};
 
 	for (size_t i = 0; i < sizeof(programs) / sizeof(*programs); i++)
@@ -142,7 +143,7 @@ static int choose_programs(struct packet_trail_bpf *skeleton, const struct load 
 		{skeleton->progs.on_drop, load->drop_hook},
 		{skeleton->progs.on_drop_match, load->drop_hook},
 		{skeleton->progs.on_consume, load->consume_hook},
-		{skeleton->progs.on_dropped, load->drop_hook},
+		{skeleton->progs.on_end, load->drop_hook || load->consume_hook},
 		{skeleton->progs.on_release, load->lineage_hooks[LINEAGE_RELEASE]},
 		{skeleton->progs.on_released, load->lineage_hooks[LINEAGE_RELEASED]},
 		{skeleton->progs.on_partial, load->lineage_hooks[LINEAGE_PARTIAL]},
@@ -220,7 +221,8 @@ static int put_program(const struct bpf_map *map, uint32_t at, int program)
 }
 
 /* Numbers of bpf/function.h and bpf/drop.h. */
-enum { FUNCTION_MATCH = 0, FUNCTION_FOLLOWED = 1, END_MATCH = 0, END_SEND = 1 };
+enum { FUNCTION_MATCH, FUNCTION_MET, FUNCTION_FOLLOWED, FUNCTION_FRAGMENT };
+enum { END_MATCH, END_SEND };
 
 static int link_programs(const struct packet_trail_bpf *skeleton)
 {
@@ -230,9 +232,11 @@ static int link_programs(const struct packet_trail_bpf *skeleton)
 		const struct bpf_program *program;
 	} places[] = {
 		{skeleton->maps.function_programs, FUNCTION_MATCH, skeleton->progs.on_match},
+		{skeleton->maps.function_programs, FUNCTION_MET, skeleton->progs.on_met},
 		{skeleton->maps.function_programs, FUNCTION_FOLLOWED, skeleton->progs.on_followed},
+		{skeleton->maps.function_programs, FUNCTION_FRAGMENT, skeleton->progs.on_fragment},
 		{skeleton->maps.end_programs, END_MATCH, skeleton->progs.on_drop_match},
-		{skeleton->maps.end_programs, END_SEND, skeleton->progs.on_dropped},
+		{skeleton->maps.end_programs, END_SEND, skeleton->progs.on_end},
 	};
 	int err = 0;
 

@@ -8,7 +8,7 @@
 /* What a trace can do without, each alone. */
 static const char *const optional[] = {
 	"on_first",    "on_second",	  "on_third",	  "on_drop",	    "on_drop_match",
-	"on_dropped",  "on_consume",	  "on_release",	  "on_copy",	    "on_merge",
+	"on_end",      "on_consume",	  "on_release",	  "on_copy",	    "on_merge",
 	"on_receive",  "on_released",	  "on_partial",	  "on_memory",	    "on_stolen",
 	"on_reuse",    "on_expanded",	  "on_rx",	  "on_queue",	    "on_start_xmit",
 	"on_tc_entry", "on_tc_verdict",	  "on_xdp_entry", "on_xdp_verdict", "on_before_xdp",

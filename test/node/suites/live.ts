@@ -139,6 +139,21 @@ export const live: Suite = (kernel, booted, whole) => {
       expect(Number(stdout.trim() || NaN)).toBeLessThan(quiet);
     }, 180_000);
 
+  // Told since 5.16 (aba64c7da983).
+  if (kernel !== '5.10')
+    test('the verifier has little to look at, which is most of the time that a start takes', async () => {
+      const running = await trace(node, ['--no-programs', ...few, 'icmp']);
+      const [pid = 0] = await helpersRunning(node);
+      const { stdout } = await node.exec(`cat /proc/${pid}/fdinfo/*`);
+      await running.stop();
+      const looked = [...stdout.matchAll(/^verified_insns:\t(\d+)$/gm)].map(([, count]) => Number(count));
+      console.log(`verified instructions: ${looked.join(' + ')}`);
+      const sum = looked.reduce((sofar, count) => sofar + count, 0);
+      expect(sum).toBeGreaterThan(5_000);
+      // Some 27,000 on 6.12. A pointer of two kinds or a number that the verifier knows, kept across a body, doubles it unseen.
+      expect(sum).toBeLessThan(33_000);
+    }, 60_000);
+
   test('the helper keeps only the capabilities that tracing needs, and can get no others; its guard has none', async () => {
     /** What a process may still get back, as numbers (include/uapi/linux/capability.h). */
     const permitted = async (process: number | string): Promise<readonly number[]> => {
