@@ -142,10 +142,24 @@ static void doubt(struct wanted_list *list, struct function *function)
 		function->prototype = "";
 }
 
-static bool is_named(const struct globs *asked, const char *name)
+/* Of what the person names, that which BTF has no function for that takes a packet. */
+static int read_unmet(const struct wanted_list *list, struct globs *unmet)
 {
+	const struct globs *asked = &list->options->functions;
+
+	unmet->items = calloc(asked->count + 1, sizeof(*unmet->items));
+	if (!unmet->items)
+		return -ENOMEM;
 	for (size_t i = 0; i < asked->count; i++)
-		if (strcmp(asked->items[i], name) == 0)
+		if (!wanted_find(list, asked->items[i], strlen(asked->items[i]), ""))
+			unmet->items[unmet->count++] = asked->items[i];
+	return 0;
+}
+
+static bool is_named(const struct globs *names, const char *name)
+{
+	for (size_t i = 0; i < names->count; i++)
+		if (strcmp(names->items[i], name) == 0)
 			return true;
 	return false;
 }
@@ -165,8 +179,8 @@ static bool is_skipped(const struct functions *functions, const char *name, cons
  * functions of one name that it can't tell apart. A variant is told for a pattern, too; the rest of
  * what matches one is mostly functions that take no packet.
  */
-static int note_undescribed(struct wanted_list *list, const struct btf *vmlinux, const char *name,
-			    size_t length)
+static int note_undescribed(struct wanted_list *list, const struct globs *unmet,
+			    const struct btf *vmlinux, const char *name, size_t length)
 {
 	const struct globs *asked = &list->options->functions;
 	bool variant = name[length];
@@ -176,7 +190,7 @@ static int note_undescribed(struct wanted_list *list, const struct btf *vmlinux,
 		return 0;
 	memcpy(base, name, length);
 	base[length] = 0;
-	if (!(variant ? glob_any(asked->items, asked->count, base) : is_named(asked, base)) ||
+	if (!(variant ? glob_any(asked->items, asked->count, base) : is_named(unmet, base)) ||
 	    btf_has_function(vmlinux, base) || is_skipped(list->functions, name, ""))
 		return 0;
 	name = functions_keep(list->functions, name);
@@ -192,7 +206,8 @@ static int find_addresses(struct wanted_list *list, const struct kallsyms *kalls
 			  const struct btf *vmlinux)
 {
 	struct functions *functions = list->functions;
-	int err = 0;
+	struct globs unmet = {0};
+	int err = read_unmet(list, &unmet);
 
 	for (size_t i = 0; i < kallsyms->count && !err; i++) {
 		const struct symbol *symbol = &kallsyms->symbols[i];
@@ -203,7 +218,7 @@ static int find_addresses(struct wanted_list *list, const struct kallsyms *kalls
 
 		if (!wanted) {
 			if (!*module)
-				err = note_undescribed(list, vmlinux, name, length);
+				err = note_undescribed(list, &unmet, vmlinux, name, length);
 			continue;
 		}
 		if (symbol->address >= kallsyms->init_begin &&
@@ -218,6 +233,7 @@ static int find_addresses(struct wanted_list *list, const struct kallsyms *kalls
 		wanted->found++;
 		err = add_function(functions, wanted, wanted->name, symbol->address);
 	}
+	free(unmet.items);
 	for (int i = 0; i < list->count && !err; i++) {
 		const struct wanted *wanted = &list->items[i];
 

@@ -61,10 +61,16 @@ bool glob_match(const char *pattern, const char *text)
 	return !*pattern;
 }
 
+/* Most patterns are told from most texts by this. */
+static bool begins_otherwise(const char *pattern, const char *text)
+{
+	return *pattern != '*' && *pattern != '?' && *pattern != '[' && *pattern != *text;
+}
+
 bool glob_any(const char *const *patterns, size_t count, const char *text)
 {
 	for (size_t i = 0; i < count; i++)
-		if (glob_match(patterns[i], text))
+		if (!begins_otherwise(patterns[i], text) && glob_match(patterns[i], text))
 			return true;
 	return false;
 }

@@ -269,6 +269,20 @@ static void patterns_match_whole_names(void)
 		"no pattern takes forever");
 }
 
+static void any_pattern_does(void)
+{
+	static const char *const patterns[] = {"ip_rcv", "tcp_*", "[u-w]dp", "?ctp", ""};
+	const size_t count = sizeof(patterns) / sizeof(*patterns);
+
+	promise(glob_any(patterns, count, "ip_rcv") && glob_any(patterns, count, "tcp_rcv"),
+		"by its first character");
+	promise(glob_any(patterns, count, "udp") && glob_any(patterns, count, "sctp"), "or none");
+	promise(glob_any(patterns, count, "") && !glob_any(patterns, 4, ""), "no text");
+	promise(!glob_any(patterns, count, "icmp") && !glob_any(patterns, count, "tdp"), "none");
+	promise(glob_any((const char *const[]){"*"}, 1, "arp") && !glob_any(patterns, 0, "arp"),
+		"all, and no pattern at all");
+}
+
 /* ---- control lines ---- */
 
 static char control_filter[CONTROL_LINE];
@@ -671,6 +685,7 @@ int main(void)
 	a_verdict_is_written_with_what_it_redirects_to();
 	a_batch_takes_no_more_than_it_has_memory_for();
 	patterns_match_whole_names();
+	any_pattern_does();
 	control_lines_are_understood_or_refused();
 	the_hottest_hooks_go_first_and_no_more_than_needed();
 	an_address_finds_its_function();
