@@ -146,16 +146,16 @@ static bool next_block(struct lines *lines)
 /* The next line, ended by a zero; NULL = none. One that is longer than a block comes in parts. */
 static char *next_line(struct lines *lines)
 {
-	char *line = lines->at, *at = line;
+	char *line = lines->at, *at = line, *feed;
 
 	for (;;) {
-		while (at < lines->end && *at != '\n')
-			at++;
-		if (at < lines->end) {
+		feed = memchr(at, '\n', lines->end - at);
+		if (feed) {
+			at = feed;
 			lines->at = at + 1;
 			break;
 		}
-		at = lines->block + (at - line);
+		at = lines->block + (lines->end - line);
 		if (!next_block(lines)) {
 			at = lines->at = lines->end;
 			break;
