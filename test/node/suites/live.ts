@@ -86,8 +86,9 @@ export const live: Suite = (kernel, booted, whole) => {
       const { stderr } = await running.closed;
       const looks = [...stderr.matchAll(/([\d.]+) s: over the budget/g)].map(([, at]) => Number(at));
       expect(looks.length, stderr).toBeGreaterThan(0);
-      // Kprobes are taken away in groups, with a grace period for each: an emulated node, whose CPUs run in turn, takes two seconds for all.
-      const allowed = kernel === '6.12' || kernel === '7.2' ? 2 : 4;
+      // Kprobes are taken away in groups, with a grace period for each: an emulated node, whose CPUs run in turn, takes two to four seconds
+      // for all, by the computer.
+      const allowed = kernel === '6.12' || kernel === '7.2' ? 2 : 6;
       let began = -Infinity;
       for (const [index, at] of looks.entries()) {
         if (at - (looks[index - 1] ?? -Infinity) > 0.75) began = at;
