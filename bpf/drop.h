@@ -61,23 +61,27 @@ struct {
 SEC("raw_tp/kfree_skb")
 int on_drop(u64 *ctx)
 {
-	struct view *view = view_of(SCRATCH_DROP);
 	struct counters *counters = my_counters();
+	struct view *view;
 
-	if (paused || !view || !counters)
+	if (paused || !counters)
 		return 0;
-	view->matched = false;
-	view->hit = (struct hit){
-		.skb = ctx[0],
-		.caller = ctx[1],
-		.hook = drop_hook,
-		.flags = EVENT_DROP,
-		.reason = settings.drop_reason ? (u32)ctx[2] : 0,
-	};
-	if (packet_here(ctx[0], counters) && settings.follow)
-		bpf_tail_call(ctx, &end_programs, END_SEND);
-	else
-		bpf_tail_call(ctx, &end_programs, END_MATCH);
+	view = enter(SCRATCH_DROP);
+	if (view) {
+		view->matched = false;
+		view->hit = (struct hit){
+			.skb = ctx[0],
+			.caller = ctx[1],
+			.hook = drop_hook,
+			.flags = EVENT_DROP,
+			.reason = settings.drop_reason ? (u32)ctx[2] : 0,
+		};
+		if (packet_here(ctx[0], counters) && settings.follow)
+			bpf_tail_call(ctx, &end_programs, END_SEND);
+		else
+			bpf_tail_call(ctx, &end_programs, END_MATCH);
+	}
+	leave(SCRATCH_DROP);
 	return 0;
 }
 
@@ -85,15 +89,16 @@ int on_drop(u64 *ctx)
 SEC("end")
 int on_drop_match(u64 *ctx)
 {
-	struct view *view = view_of(SCRATCH_DROP);
+	struct view *view = innermost(SCRATCH_DROP);
 	struct counters *counters = my_counters();
 	u64 skb;
 
-	if (!view || !counters)
-		return 0;
-	skb = view->hit.skb;
-	if (matches(view, skb) && (packet_of(skb) || packet_met(view, skb, counters)))
-		bpf_tail_call(ctx, &end_programs, END_SEND);
+	if (view && counters) {
+		skb = view->hit.skb;
+		if (matches(view, skb) && (packet_of(skb) || packet_met(view, skb, counters)))
+			bpf_tail_call(ctx, &end_programs, END_SEND);
+	}
+	leave(SCRATCH_DROP);
 	return 0;
 }
 
@@ -101,29 +106,27 @@ int on_drop_match(u64 *ctx)
 SEC("raw_tp/consume_skb")
 int on_consume(u64 *ctx)
 {
-	struct view *view = view_of(SCRATCH_CONSUME);
 	struct counters *counters = my_counters();
+	struct view *view;
 
-	if (paused || !view || !counters || !packet_here(ctx[0], counters))
+	if (paused || !counters || !packet_here(ctx[0], counters))
 		return 0;
-	view->hit = (struct hit){.skb = ctx[0], .hook = consume_hook};
-	bpf_tail_call(ctx, &end_programs, END_SEND);
-	view->hit.skb = 0;
+	view = enter(SCRATCH_CONSUME);
+	if (view) {
+		view->hit = (struct hit){.skb = ctx[0], .hook = consume_hook};
+		bpf_tail_call(ctx, &end_programs, END_SEND);
+		view->hit.skb = 0;
+	}
+	leave(SCRATCH_CONSUME);
 	return 0;
 }
 
-/*
- * The scratch of the tracepoint that goes on here. It is the tracepoint's own, and on a CPU its
- * program never runs inside of itself; not even where a program is preempted by another task.
- */
-static __always_inline struct view *view_of_end(u64 skb)
+/* Which tracepoint goes on here: the one whose innermost run is about this skb. */
+static __always_inline u32 scratch_of_end(u64 skb)
 {
-	u32 scratch = SCRATCH_DROP;
-	const struct view *consumed = view_of(SCRATCH_CONSUME);
+	const struct view *consumed = innermost(SCRATCH_CONSUME);
 
-	if (consumed && consumed->hit.skb == skb)
-		scratch = SCRATCH_CONSUME;
-	return view_of(scratch);
+	return consumed && consumed->hit.skb == skb ? SCRATCH_CONSUME : SCRATCH_DROP;
 }
 
 /* Sends the end that view->hit is, of the packet that its skb is. */
@@ -148,13 +151,15 @@ static __always_inline void tell_end(void *ctx, struct view *view, struct counte
 SEC("raw_tp")
 int on_end(u64 *ctx)
 {
-	struct view *view = view_of_end(ctx[0]);
+	u32 scratch = scratch_of_end(ctx[0]);
+	struct view *view = innermost(scratch);
 	struct counters *counters = my_counters();
 
-	if (!view || !counters || view->hit.skb != ctx[0])
-		return 0;
-	tell_end(ctx, view, counters);
-	view->hit.skb = 0;
+	if (view && counters) {
+		tell_end(ctx, view, counters);
+		view->hit.skb = 0;
+	}
+	leave(scratch);
 	return 0;
 }
 

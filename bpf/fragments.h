@@ -88,13 +88,13 @@ static __always_inline u64 first_in(u64 queue)
 /* This skb becomes the whole packet: on_copy() is next, unless it is its first fragment itself. */
 static __always_inline void whole_begins(u64 queue, u64 skb)
 {
-	struct view *view = view_of(SCRATCH_COPY);
+	struct view *joining = view_of(SCRATCH_COPY);
 	bool first = first_in(queue) == skb;
 
-	if (!view)
+	if (!joining)
 		return;
-	view->whole = first ? 0 : skb;
-	view->first = first ? skb : 0;
+	joining->whole = first ? 0 : skb;
+	joining->first = first ? skb : 0;
 }
 
 struct {
@@ -146,15 +146,15 @@ static __always_inline void fragment_born(struct view *view, u64 child, u64 skb,
  * The whole packet is there, in this skb. Where the first fragment came last, nothing was copied:
  * the whole takes its place here. NULL when there is no room for it.
  */
-static __always_inline struct packet *whole_here(u64 skb, struct packet *packet,
+static __always_inline struct packet *whole_here(struct view *view, u64 skb, struct packet *packet,
 						 struct counters *counters)
 {
-	struct view *view = view_of(SCRATCH_COPY);
+	struct view *joining = view_of(SCRATCH_COPY);
 	u64 id = packet->id;
 
-	if (!view || view->first != skb)
+	if (!joining || joining->first != skb)
 		return packet;
-	view->first = 0;
+	joining->first = 0;
 	packet = packet_born(view, skb, counters);
 	if (packet)
 		packet->parent = id << EDGE_BITS | EDGE_REASSEMBLY;

@@ -236,7 +236,7 @@ int on_followed(struct pt_regs *ctx)
 			return 0;
 		}
 	} else if (cookie & COOKIE_JOINED && !view->matched) {
-		packet = whole_here(skb, packet, counters);
+		packet = whole_here(view, skb, packet, counters);
 	}
 	if (!packet || !read_skb(view, skb))
 		return 0;

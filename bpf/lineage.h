@@ -44,32 +44,31 @@ static __always_inline u32 length_of(u64 skb)
  * (skb_pp_cow_data(), for XDP), a segment its headers; a clone whatever was there before, and shows
  * by its bytes, which are its parent's (send.h).
  */
-SEC("fentry/__copy_skb_header")
-int on_copy(u64 *ctx)
+static __always_inline void copied(const u64 *ctx, struct view *view)
 {
 	struct counters *counters = my_counters();
-	struct view *view = view_of(SCRATCH_COPY);
+	struct view *joining = view_of(SCRATCH_COPY);
 	struct before_xdp *earlier = before();
 	bool whole, moves;
 	u64 child, parent;
 	u32 length;
 	u8 edge;
 
-	if (paused || !counters || !view || !settings.follow)
-		return 0;
+	if (!counters || !joining)
+		return;
 	child = plain(view, ctx[0]);
 	parent = plain(view, ctx[1]);
-	whole = view->whole == child;
-	moves = view->whole == parent;
+	whole = joining->whole == child;
+	moves = joining->whole == parent;
 	if (whole)
-		view->whole = 0;
+		joining->whole = 0;
 	/* skb_segment() and skb_morph() release what an skb was, and it lives on. */
 	packet_over(child, counters);
 	if (!packet_here(parent, counters))
-		return 0;
+		return;
 	if (moves) {
 		packet_moves(parent, child, counters);
-		return 0;
+		return;
 	}
 	length = length_of(child);
 	edge = !length || length == length_of(parent) ? EDGE_COPY : EDGE_SEGMENT;
@@ -78,6 +77,19 @@ int on_copy(u64 *ctx)
 	child_born(view, child, parent, edge, counters);
 	if (earlier && earlier->skb == parent)
 		earlier->made = child;
+}
+
+SEC("fentry/__copy_skb_header")
+int on_copy(u64 *ctx)
+{
+	struct view *view;
+
+	if (paused || !settings.follow)
+		return 0;
+	view = enter(SCRATCH_COPY);
+	if (view)
+		copied(ctx, view);
+	leave(SCRATCH_COPY);
 	return 0;
 }
 

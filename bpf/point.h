@@ -15,27 +15,39 @@
 /* Hook ids, by enum point; 0 = not in this trace. */
 volatile const __u32 point_hooks[POINTS] = {};
 
-static __always_inline int point_passed(u64 *ctx, u32 point)
+static __always_inline void send_point(u64 *ctx, struct view *view, u32 point)
 {
-	struct view *view = view_of(SCRATCH_POINT + point);
 	struct counters *counters = my_counters();
 	struct hit hit = {.hook = point_hooks[point]};
 	struct packet *packet;
 
-	if (paused || !view || !counters)
-		return 0;
+	if (!counters)
+		return;
 	hit.skb = plain(view, ctx[0]);
 	packet = packet_here(hit.skb, counters);
 	if (!(packet && settings.follow) && !matches(view, hit.skb))
-		return 0;
+		return;
 	if (!packet)
 		packet = packet_met(view, hit.skb, counters);
 	if (!packet || !read_skb(view, hit.skb))
-		return 0;
+		return;
 	read_packet(view, hit.skb, packet);
 	read_place(view);
 	read_headers(view);
 	send_event(ctx, view, &hit, counters);
+}
+
+static __always_inline int point_passed(u64 *ctx, u32 point)
+{
+	u32 scratch = SCRATCH_POINT + NESTED * point;
+	struct view *view;
+
+	if (paused)
+		return 0;
+	view = enter(scratch);
+	if (view)
+		send_point(ctx, view, point);
+	leave(scratch);
 	return 0;
 }
 

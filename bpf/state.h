@@ -110,7 +110,10 @@ struct view {
 	u8 scratch;		/* enum scratch */
 	u64 cookie;		/* of the function hook; 0 = not looked up yet */
 	u64 births;		/* packets that began in this scratch */
-	u64 whole;	/* the skb that becomes a copy of the first of its fragments: fragments.h */
+	u32 depth;		/* programs inside of each other that have it and those behind it */
+	/* Of a packet whose fragments are joined on this CPU (fragments.h), in SCRATCH_COPY alone:
+	 */
+	u64 whole;	/* the skb that becomes a copy of the first of its fragments */
 	u64 first;	/* the skb that is the first of its fragments, and came last */
 	struct hit hit; /* from one program to the next */
 	u32 netns;
@@ -142,22 +145,25 @@ struct view {
 	u8 copy[SKB_COPY]; /* where it can't be read by plain loads */
 };
 
+/* A task's run of a program, a softirq's in it, an interrupt's in that. */
+#define NESTED 3
+
 /*
- * One scratch a program: a kprobe program never runs inside another one on a CPU
- * (bpf_prog_active, kernel/trace/bpf_trace.c), and a tracing program never inside itself
- * (prog->active, kernel/bpf/trampoline.c and __bpf_trace_run), but they nest in each other.
+ * One scratch a program, since programs nest in each other. Inside itself a kprobe program never
+ * runs, nor any other one of these (bpf_prog_active, kernel/trace/bpf_trace.c); a tracing program
+ * doesn't since 5.12 (prog->active, kernel/bpf/trampoline.c), one of a tracepoint since 6.1
+ * (__bpf_trace_run, kernel/trace/bpf_trace.c): those have a scratch for each time, by enter().
  */
 enum scratch {
 	SCRATCH_FUNCTION,
-	SCRATCH_DROP,
-	SCRATCH_CONSUME,
-	SCRATCH_COPY,
 	SCRATCH_PROGRAM, /* tc and XDP programs run with softirqs off, one at a time */
-	SCRATCH_NEW_SKB,
-	SCRATCH_MERGE,
-	SCRATCH_POINT, /* one a tracepoint: they interrupt each other */
-	SCRATCH_LAST_POINT = SCRATCH_POINT + POINTS - 1,
-	SCRATCHES,
+	SCRATCH_MERGE,	 /* GRO, too */
+	SCRATCH_DROP,
+	SCRATCH_CONSUME = SCRATCH_DROP + NESTED,
+	SCRATCH_COPY = SCRATCH_CONSUME + NESTED,
+	SCRATCH_NEW_SKB = SCRATCH_COPY + NESTED,
+	SCRATCH_POINT = SCRATCH_NEW_SKB + NESTED, /* so many for each tracepoint */
+	SCRATCHES = SCRATCH_POINT + POINTS * NESTED,
 };
 
 struct {
@@ -214,6 +220,44 @@ static __always_inline struct view *view_of(u32 scratch)
 	if (view)
 		view->scratch = scratch;
 	return view;
+}
+
+/* `first` is what view_of() says. */
+static __always_inline struct view *view_at_depth(u32 scratch, const struct view *first)
+{
+	u32 depth = *(const volatile u32 *)&first->depth;
+
+	return depth && depth <= NESTED ? view_of(scratch + depth - 1) : NULL;
+}
+
+/* Of runs inside of each other the innermost one's: what enter() said. */
+static __always_inline struct view *innermost(u32 scratch)
+{
+	const struct view *first = view_of(scratch);
+
+	return first ? view_at_depth(scratch, first) : NULL;
+}
+
+/*
+ * The scratch of a run that may be inside of another one of the same program. Between the two steps
+ * here others come and go, and leave the depth as they found it. Whoever enters leaves.
+ */
+static __always_inline struct view *enter(u32 scratch)
+{
+	struct view *first = view_of(scratch);
+
+	if (!first)
+		return NULL;
+	__sync_fetch_and_add(&first->depth, 1);
+	return view_at_depth(scratch, first);
+}
+
+static __always_inline void leave(u32 scratch)
+{
+	struct view *first = view_of(scratch);
+
+	if (first)
+		__sync_fetch_and_add(&first->depth, -1);
 }
 
 /*

@@ -231,15 +231,17 @@ SEC("program")
 int on_before_xdp(u64 *ctx)
 {
 	struct before_xdp *earlier = before();
-	struct view *view = view_of(SCRATCH_NEW_SKB);
+	struct view *view;
 	const struct packet *packet;
 	const struct net_device *dev = NULL;
 	u64 none, skb;
 
 	HOOK_AND_VERDICT(ctx, none, skb);
-	if (paused || !earlier || !view)
+	if (paused || !earlier)
 		return 0;
-	skb = plain(view, skb);
+	view = enter(SCRATCH_NEW_SKB);
+	skb = view ? plain(view, skb) : 0;
+	leave(SCRATCH_NEW_SKB);
 	packet = packet_of(skb);
 	bpf_probe_read_kernel(&dev, sizeof(dev), &((const struct sk_buff *)skb)->dev);
 	earlier->skb = skb;
@@ -258,14 +260,16 @@ SEC("program")
 int on_new_skb(u64 *ctx)
 {
 	struct counters *counters = my_counters();
-	struct view *view = view_of(SCRATCH_NEW_SKB);
+	struct view *view;
 	u64 skb, packet, none;
 
 	HOOK_AND_VERDICT(ctx, none, skb);
-	if (paused || !counters || !view || !settings.follow)
+	if (paused || !counters || !settings.follow)
 		return 0;
-	skb = plain(view, skb);
-	if (packet_of(skb))
+	view = enter(SCRATCH_NEW_SKB);
+	skb = view ? plain(view, skb) : 0;
+	leave(SCRATCH_NEW_SKB);
+	if (!skb || packet_of(skb))
 		return 0;
 	packet = frame_of_skb(skb, counters);
 	if (packet && packet != FRAME_ELSEWHERE)

@@ -239,6 +239,11 @@ export const loss: Suite = (_kernel, booted, whole) => {
 
       expect(store.eventCount + store.lost).toBe(total.sent);
       expect(total).toMatchObject({ delivered: store.eventCount, lost: store.lost, missed: store.missed });
+      // Programs that interrupt each other tell each of its own packet: none was on the network card and between the namespaces.
+      const ways = trails(store).map(
+        (rows) => new Set(rows.flatMap(({ netns }) => (netns ? [netns === 'init_net'] : []))),
+      );
+      expect(ways.filter(({ size }) => size > 1)).toEqual([]);
       if (loses !== undefined) expect(store.lost > 0).toBe(loses);
       if (cause !== undefined)
         expect([...new Set(store.gapMarks().flatMap((gap) => (gap.lost > 0 ? [gap.cause] : [])))]).toEqual([cause]);
