@@ -49,13 +49,15 @@ export const fates: Suite = (kernel, booted, whole) => {
 
   test('an answer that nobody waits for is a drop, though somebody listens at the interface', async () => {
     // Echo reply, id 0x1234, sequence 1.
-    const reply = String.raw`\000\000\355\312\022\064\000\001`;
+    const reply = String.raw`\000\000\277\321\022\064\000\001heard!`;
     const { drops, discards } = await during(
       'icmp',
-      `${inClient} socat -u INTERFACE:eth-client /dev/null & listener=$!
+      `${inClient} socat -u INTERFACE:eth-client CREATE:/tmp/heard & listener=$!
        trap 'kill $listener' EXIT
        until ${inClient} grep -q ' 0003 ' /proc/net/packet; do sleep 0.1; done
-       printf '${reply}' | ip netns exec server socat -u - IP4-SENDTO:10.10.0.1:1`,
+       printf '${reply}' | ip netns exec server socat -u - IP4-SENDTO:10.10.0.1:1
+       # What a socket hasn't read when it is closed is a drop of its own.
+       until grep -q 'heard!' /tmp/heard; do sleep 0.1; done`,
     );
     expect(drops).toEqual([noSocket]);
     expect(discards).toEqual([]);
