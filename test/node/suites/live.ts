@@ -38,8 +38,8 @@ export const live: Suite = (kernel, booted, whole) => {
     const asked = good.mono - BigInt(good.tookNs);
     const first = timeOf(running, 0);
     expect(first, 'no packet before the filter was asked for').toBeGreaterThanOrEqual(asked);
-    // The kernel verifies some hundred instructions anew, on CPUs that are emulated, some thirty times slower, beside other work.
-    if (whole) expect(Number(first - asked) / 1e6).toBeLessThan(50 * 12);
+    // The kernel verifies some hundred instructions anew, on CPUs that are emulated, some fifty times slower on a slow computer.
+    if (whole) expect(Number(first - asked) / 1e6).toBeLessThan(50 * 24);
     await balance(running);
   }, 60_000);
 
@@ -87,8 +87,8 @@ export const live: Suite = (kernel, booted, whole) => {
       const looks = [...stderr.matchAll(/([\d.]+) s: over the budget/g)].map(([, at]) => Number(at));
       expect(looks.length, stderr).toBeGreaterThan(0);
       // Kprobes are taken away in groups, with a grace period for each: an emulated node, whose CPUs run in turn, takes two to four seconds
-      // for all, by the computer.
-      const allowed = kernel === '6.12' || kernel === '7.2' ? 2 : 6;
+      // for all, by the computer. Links of kprobe.multi take one or two.
+      const allowed = kernel === '6.12' || kernel === '7.2' ? 3 : 6;
       let began = -Infinity;
       for (const [index, at] of looks.entries()) {
         if (at - (looks[index - 1] ?? -Infinity) > 0.75) began = at;
