@@ -220,15 +220,34 @@ export const helpersRunning = (node: TestNode): Promise<readonly number[]> => ru
 /** Those of the guards that clean up after helpers which are killed. */
 export const guardsRunning = (node: TestNode): Promise<readonly number[]> => running(node, guardName);
 
-/** What tracing leaves in the node, as text that is the same before and after: our processes, BPF programs, links, probes. */
-export async function leftovers(node: TestNode): Promise<string> {
-  const { stdout } = await node.exec(
-    `echo "processes: $(${find(helperName, guardName)} | wc -l)"
-     echo "programs: $(bpftool prog show | grep -c '^[0-9]')"
-     echo "links: $(bpftool link show | grep -c '^[0-9]')"
-     echo "functions: $(wc -l < /sys/kernel/tracing/enabled_functions)"
-     echo "kprobes: $(wc -l < /sys/kernel/debug/kprobes/list)"
-     echo "expedited: $(cat /sys/kernel/rcu_expedited)"`,
-  );
-  return stdout.trim();
+/** What a helper could leave in the node, each with the shell command that counts it. */
+const counting = {
+  processes: `${find(helperName, guardName)} | wc -l`,
+  programs: "bpftool prog show | grep -c '^[0-9]'",
+  links: "bpftool link show | grep -c '^[0-9]'",
+  functions: 'wc -l < /sys/kernel/tracing/enabled_functions',
+  kprobes: 'wc -l < /sys/kernel/debug/kprobes/list',
+  expedited: 'cat /sys/kernel/rcu_expedited',
+} as const;
+
+/** How much there is of each in the node, ours and others'. */
+export type Leftovers = Readonly<Record<keyof typeof counting, number>>;
+
+const kinds = Object.keys(counting) as (keyof Leftovers)[];
+
+/** Counts what a helper could leave in the node. */
+export async function leftovers(node: TestNode): Promise<Leftovers> {
+  const { stdout } = await node.exec(kinds.map((kind) => `echo $(${counting[kind]})`).join('\n'));
+  const counts = stdout.trim().split('\n');
+  if (!kinds.every((_, i) => /^\d+$/.test(counts[i] ?? ''))) throw new Error(`This can't be counted: ${stdout}`);
+  return Object.fromEntries(kinds.map((kind, i) => [kind, Number(counts[i])])) as Leftovers;
+}
+
+/**
+ * What there is more of in the node than `before`. Less is nothing left, too: the kernel frees programs a moment after the process
+ * that loaded them is gone, so that `before` may hold some of a trace that had just ended.
+ */
+export async function leftSince(node: TestNode, before: Leftovers): Promise<Partial<Leftovers>> {
+  const now = await leftovers(node);
+  return Object.fromEntries(kinds.filter((kind) => now[kind] > before[kind]).map((kind) => [kind, now[kind]]));
 }

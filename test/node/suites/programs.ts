@@ -13,6 +13,7 @@ import {
   helperPath,
   helpersRunning,
   leftovers,
+  leftSince,
   quote,
   trace,
   traceAll,
@@ -849,6 +850,6 @@ export const programs: Suite = (kernel, booted, whole) => {
       await expect.poll(held, { timeout: 60_000 }).toBeLessThanOrEqual(before + 8);
       await running.stop();
       await node.exec('tc -n server filter del dev eth-server ingress');
-      await expect.poll(() => leftovers(node), { timeout: 60_000 }).toBe(clean);
+      await expect.poll(() => leftSince(node, clean), { timeout: 60_000 }).toEqual({});
     }, 300_000);
 };
