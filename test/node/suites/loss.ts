@@ -245,8 +245,10 @@ export const loss: Suite = (_kernel, booted, whole) => {
       );
       expect(ways.filter(({ size }) => size > 1)).toEqual([]);
       if (loses !== undefined) expect(store.lost > 0).toBe(loses);
-      if (cause !== undefined)
-        expect([...new Set(store.gapMarks().flatMap((gap) => (gap.lost > 0 ? [gap.cause] : [])))]).toEqual([cause]);
+      const causes = [...new Set(store.gapMarks().flatMap((gap) => (gap.lost > 0 ? [gap.cause] : [])))];
+      if (cause !== undefined) expect(causes).toContain(cause);
+      // While a reader is too slow, the buffer may be full, too, before the helper has its turn.
+      if (how.halt === true) expect(causes).toHaveLength(1);
       if (how.filter !== undefined) expect(total.sent).toBe(0);
       expect(peak).toBeLessThan(16 << 20);
       if (after.calls.has('bpf_ringbuf_reserve')) {
